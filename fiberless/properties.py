@@ -1,0 +1,96 @@
+"""`Measurement`, `Classification` and `Properties`: what a spectrum yields, never a bare number.
+
+Imports numpy and pydantic only.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from fiberless.arrays import FloatArray, significant
+
+__all__ = ["Classification", "Flag", "LineMeasurement", "Measurement", "Properties", "summarise"]
+
+
+class Flag(StrEnum):
+    """Why a value is or is not to be trusted."""
+
+    OK = "ok"
+    OUT_OF_BAND = "out_of_band"
+    NOT_DETECTED = "not_detected"
+    LOW_CONFIDENCE = "low_confidence"
+    OUTSIDE_TRAINING_RANGE = "outside_training_range"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Measurement(_Frozen):
+    """A physical quantity with its interval."""
+
+    value: float | None = Field(description="Posterior median; null if it cannot be measured")
+    lower: float | None = Field(description="Lower end of the central interval")
+    upper: float | None = Field(description="Upper end of the central interval")
+    level: float = Field(default=0.68, gt=0, lt=1, description="Probability inside the interval")
+    unit: str = Field(description="Unit in FITS notation; empty if dimensionless")
+    flag: Flag = Flag.OK
+    method: str = Field(description="How the value was obtained")
+
+
+class Classification(_Frozen):
+    """A class with the probability of each possible one."""
+
+    value: str | None = Field(description="The most probable class; null if it cannot be told")
+    probabilities: dict[str, float] = Field(description="Share of the candidates in each class")
+    flag: Flag = Flag.OK
+    method: str
+
+
+class LineMeasurement(_Frozen):
+    """One emission line. Emission is positive."""
+
+    flux: Measurement
+    ew: Measurement = Field(description="Rest-frame equivalent width of the emission")
+
+
+class Properties(_Frozen):
+    """All that is measured for one galaxy."""
+
+    redshift: Measurement
+    dn4000: Measurement
+    agn_probability: Measurement
+    bpt_class: Classification
+    lines: dict[str, LineMeasurement]
+
+
+def summarise(
+    samples: Sequence[float] | FloatArray,
+    *,
+    unit: str,
+    method: str,
+    level: float = 0.68,
+    flag: Flag = Flag.OK,
+) -> Measurement:
+    """Posterior median and central interval of per-candidate values.
+
+    Parameters
+    ----------
+    samples : (K,) one value a candidate; NaN where that candidate cannot be measured.
+        If more than half are NaN, the quantity is reported as null with the flag `out_of_band`.
+
+    """
+    values = np.asarray(samples, dtype=np.float64)
+    good = values[np.isfinite(values)]
+    if good.size * 2 < values.size or good.size == 0:
+        reason = Flag.OUT_OF_BAND if flag is Flag.OK else flag
+        return Measurement(
+            value=None, lower=None, upper=None, level=level, unit=unit, flag=reason, method=method
+        )
+    tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
+    lower, value, upper = (float(v) for v in significant(np.quantile(good, tails)))
+    return Measurement(
+        value=value, lower=lower, upper=upper, level=level, unit=unit, flag=flag, method=method
+    )

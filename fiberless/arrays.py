@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BoolArray", "FloatArray", "IntArray", "significant"]
+__all__ = ["BoolArray", "ComplexArray", "FloatArray", "IntArray", "significant"]
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
+ComplexArray: TypeAlias = npt.NDArray[np.complexfloating[Any, Any]]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 

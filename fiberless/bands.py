@@ -19,6 +19,7 @@ __all__ = [
     "NMGY_FNU_CGS",
     "N_BANDS",
     "PIXEL_SCALE_ARCSEC",
+    "band_density",
     "band_weights",
     "covered_fraction",
     "magnitude",
@@ -72,11 +73,32 @@ def magnitude(flux_nmgy: FloatArray) -> FloatArray:
     return 22.5 - 2.5 * np.log10(np.where(flux > 0, flux, np.nan))
 
 
+def band_density(wave_aa: FloatArray, band: str) -> FloatArray:
+    """Nanomaggies of SDSS per unit of F_λ·dλ at a wavelength: R λ / ∫ F_λ(AB) R λ dλ.
+
+    Parameters
+    ----------
+    wave_aa : any shape, observed frame
+    band : one of `BANDS`
+
+    Returns
+    -------
+    array like `wave_aa`, nanomaggies per 1e-17 erg / (s cm2): what a line of unit flux there adds to the band
+
+    """
+    curve_wave, curve = response(band)
+    throughput = np.interp(wave_aa, curve_wave, curve, left=0.0, right=0.0)
+    norm = np.trapezoid(curve / curve_wave, curve_wave) * LIGHT_SPEED_AA_S * NMGY_FNU_CGS * 1e17
+    zero_point = 10 ** (0.4 * AB_MINUS_SDSS_MAG[BANDS.index(band)])
+    density: FloatArray = throughput * wave_aa / norm * zero_point
+    return density
+
+
 def band_weights(wave_aa: FloatArray, band: str) -> FloatArray:
     """Weights w with Σ w F_λ = flux in nanomaggies of SDSS, for F_λ in 1e-17 erg/(s cm2 Å) on `wave_aa`.
 
-    Photon-counting integral ∫ F_λ R λ dλ / ∫ F_λ(AB) R λ dλ by the trapezoidal rule on the given grid, with
-    the normalisation from the curve's own full extent, so that what the grid does not reach is missing.
+    The photon-counting integral with the normalisation from the curve's own full extent, so that what the
+    grid does not reach is missing.
 
     Parameters
     ----------
@@ -88,13 +110,7 @@ def band_weights(wave_aa: FloatArray, band: str) -> FloatArray:
     (L,) float64
 
     """
-    curve_wave, curve = response(band)
-    throughput = np.interp(wave_aa, curve_wave, curve, left=0.0, right=0.0)
-    width = np.gradient(wave_aa)
-    norm = np.trapezoid(curve / curve_wave, curve_wave) * LIGHT_SPEED_AA_S * NMGY_FNU_CGS * 1e17
-    zero_point = 10 ** (0.4 * AB_MINUS_SDSS_MAG[BANDS.index(band)])
-    weights: FloatArray = throughput * wave_aa * width / norm * zero_point
-    return weights
+    return band_density(wave_aa, band) * np.gradient(wave_aa)
 
 
 def covered_fraction(wave_aa: FloatArray, band: str) -> float:

@@ -218,6 +218,7 @@ class PredictedSpectrum(_Frozen):
     n: int
     medium: Literal["vacuum"] = "vacuum"
     frame: Literal["observed"] = "observed"
+    redshift: float | None = Field(default=None, description="Redshift of the shown candidate")
     wavelength: Quantity
     flux: _Flux
     uncertainty: _Uncertainty

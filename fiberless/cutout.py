@@ -13,9 +13,26 @@ from fiberless.arrays import BoolArray, FloatArray
 from fiberless.bands import N_BANDS, PIXEL_SCALE_ARCSEC
 from fiberless.errors import UsageError
 
-__all__ = ["CUTOUT_PIXELS", "Cutout"]
+__all__ = ["CUTOUT_PIXELS", "Cutout", "TangentWcs"]
 
 CUTOUT_PIXELS: Final = 64
+
+
+@dataclass(frozen=True)
+class TangentWcs:
+    """World coordinates of an image: the gnomonic (TAN) projection, ICRS, in FITS conventions.
+
+    Parameters
+    ----------
+    crval_deg : (ra, dec) of the reference point
+    crpix : (x, y) of the reference point, the centre of the first pixel being 1
+    cd_deg : (CD1_1, CD1_2, CD2_1, CD2_2), degrees per pixel
+
+    """
+
+    crval_deg: tuple[float, float]
+    crpix: tuple[float, float]
+    cd_deg: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +42,8 @@ class Cutout:
     Parameters
     ----------
     flux_nmgy : (5, H, W) float32
-        Sky-subtracted flux per pixel in nanomaggies; row 0 is the bottom of the image. Masked pixels are 0.
+        Sky-subtracted flux per pixel in nanomaggies; row 0 is the bottom of the image. Masked pixels are 0
+        or an estimate from their neighbours.
     mask : (5, H, W) bool or None
         True where a pixel is invalid; None if all are valid.
     ra, dec : float or None
@@ -34,6 +52,8 @@ class Cutout:
         Where the image comes from: `upload`, `sdss`, `hips`, `archive`, `mock`.
     notes : tuple of str
         What was done to it on the way in (padded, reordered, …), shown to the caller as warnings.
+    wcs : TangentWcs or None
+        Where the pixels lie on the sky, if that is known.
 
     Raises
     ------
@@ -50,6 +70,7 @@ class Cutout:
     notes: tuple[str, ...] = ()
     mask: BoolArray | None = field(default=None, repr=False)
     pixel_scale_arcsec: float = PIXEL_SCALE_ARCSEC
+    wcs: TangentWcs | None = None
 
     def __post_init__(self) -> None:
         flux = np.ascontiguousarray(self.flux_nmgy, dtype=np.float32)

@@ -87,6 +87,7 @@ PROBLEMS: Final = MappingProxyType(
         "queue-full": Problem(429, "The queue is full"),
         "storage-unavailable": Problem(503, "Our storage is not available"),
         "model-unavailable": Problem(503, "No model can be loaded"),
+        "not-ready": Problem(503, "The service is not ready"),
         "worker-crashed": Problem(500, "The worker crashed on this job"),
         "internal-error": Problem(500, "Internal error"),
     }

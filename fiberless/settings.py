@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, ge=1, description="Claims after which a job is given up")
     sweep_seconds: float = Field(default=3.0, gt=0, description="Pause between two sweeps")
     max_upload_bytes: int = Field(default=16 * 2**20, description="Largest request body")
+    resend_seconds: float = Field(default=5.0, gt=0, description="Age of a hint after which it is sent again")
+    batch_deadline_seconds: float = Field(default=300.0, gt=0, description="A longer batch is taken as hung")
+    database_timeout_seconds: float = Field(default=2.0, gt=0, description="Longest wait for a database lock")
     log_format: Literal["console", "json"] = Field(default="console", description="How logs are written")
 
     @cached_property

@@ -19,6 +19,7 @@ __all__ = [
     "TEMPLATE_MARGIN",
     "TEMPLATE_WAVE_AA",
     "air_to_vacuum",
+    "normalisation_weights",
     "resample_log_flux",
     "sigma_instrument_kms",
     "sigma_library_kms",
@@ -47,11 +48,21 @@ OBSERVED_WAVE_AA: Final = np.arange(4000.0, 8500.0)
 """Observed-frame grid of a prediction: 4000…8499 Å in steps of 1 Å. (4500,)"""
 
 
+def normalisation_weights() -> FloatArray:
+    """Weights w with Σ w F_λ = mean of F_λ over 3900–7300 Å, the normalisation of spectral shapes. (3902,)"""
+    inside = (REST_WAVE_AA >= 3900.0) & (REST_WAVE_AA <= 7300.0)
+    width = np.where(inside, REST_WAVE_AA, 0.0)
+    weights: FloatArray = width / width.sum()
+    return weights
+
+
 def vacuum_to_air(wave_vacuum_aa: FloatArray) -> FloatArray:
-    """Vacuum to air wavelengths (Morton 2000, ApJS 130, 403, eq. 8), above 2000 Å."""
-    s2 = (1e4 / np.asarray(wave_vacuum_aa, dtype=np.float64)) ** 2
+    """Vacuum to air wavelengths (Morton 2000, ApJS 130, 403, eq. 8); below 2000 Å unchanged, by convention."""
+    wave = np.asarray(wave_vacuum_aa, dtype=np.float64)
+    s2 = (1e4 / np.maximum(wave, 2000.0)) ** 2
     index = 1 + 8.34254e-5 + 2.406147e-2 / (130 - s2) + 1.5998e-4 / (38.9 - s2)
-    return wave_vacuum_aa / index
+    air: FloatArray = np.where(wave >= 2000.0, wave / index, wave)
+    return air
 
 
 def air_to_vacuum(wave_air_aa: FloatArray) -> FloatArray:

@@ -1,0 +1,60 @@
+# One command a chore. Each sets up what it needs by itself, once; PYTHON chooses the interpreter.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: serve demo test lint format bench train clean help
+
+help:
+	@echo "make serve    start the service on http://127.0.0.1:8000"
+	@echo "make demo     predict the example galaxy over HTTP; writes FITS, JSON and PNG into out/"
+	@echo "make test     run all tests"
+	@echo "make lint     ruff, mypy --strict, import-linter"
+	@echo "make format   rewrite the code in the house's format"
+	@echo "make bench    run the benchmarks"
+	@echo "make train    train a model on simulated galaxies"
+
+serve: $(VENV)/.run
+	@$(BIN)/fiberless serve
+
+demo: $(VENV)/.run
+	@$(BIN)/fiberless demo --out out
+
+test: $(VENV)/.dev
+	@$(BIN)/pytest
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+train: $(VENV)/.dev
+	@$(BIN)/fiberless train
+
+clean:
+	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+# A stamp says that the environment holds what pyproject.toml asked for when it was made.
+$(VENV)/.python:
+	@echo "setting up $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python pyproject.toml
+	@echo "installing fiberless (takes a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[server,model,plot]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml
+	@echo "installing fiberless with its tools (takes a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.run

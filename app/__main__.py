@@ -1,0 +1,56 @@
+"""Run the front end: `python -m app`, on the address of the settings or on a socket that was passed down."""
+
+import logging
+import socket
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from app.main import create_app
+from fiberless.settings import Settings
+
+__all__ = ["main"]
+
+_GRACE_SECONDS = 8
+
+
+class _Server(uvicorn.Server):
+    """A server whose waiting requests are answered at once when it is told to stop."""
+
+    def __init__(self, application: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._application = application
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        service = getattr(self._application.state, "service", None)
+        if service is not None:
+            service.closing.set()
+        super().handle_exit(sig, frame)
+
+
+def main(
+    *, fd: Annotated[int | None, typer.Option(help="File descriptor of a listening socket")] = None
+) -> None:
+    """Serve until a signal comes."""
+    settings = Settings()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    application = create_app(settings)
+    config = uvicorn.Config(
+        application,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        backlog=2048,
+    )
+    sockets = None if fd is None else [socket.socket(fileno=fd)]
+    _Server(application, config).run(sockets=sockets)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,75 @@
+"""`create_app`: puts the front end together. `app.main:app` is what a server runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from app.guard import BodyGate, HeadAsGet, LastResort, SecurityHeaders
+from app.openapi import openapi_of
+from app.problems import install_problem_handlers
+from app.routers import health, jobs, models, objects, pages, predictions
+from app.service import Service
+from fiberless import __version__
+from fiberless.hints import Hints
+from fiberless.settings import Settings
+from fiberless.storage import open_store
+
+__all__ = ["app", "create_app"]
+
+_STATIC: Final = Path(__file__).parent / "static"
+_DESCRIPTION: Final = (
+    "Predicts the optical spectrum of a galaxy from its five-band image, and measures the galaxy from it. "
+    "Everything that it returns is predicted, not observed."
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Front end for these settings; by default for those of the environment.
+
+    The store and the broker are opened when the application starts, not here.
+    """
+    chosen = settings or Settings()
+    made = FastAPI(
+        title="Fiberless",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lambda application: _running(application, chosen),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for room in (predictions, jobs, objects, models, health, pages):
+        made.include_router(room.router)
+    made.mount("/static", StaticFiles(directory=_STATIC))
+    made.openapi = openapi_of(made)  # type: ignore[method-assign]  # FastAPI's documented way
+    install_problem_handlers(made)
+    _install_guards(made, chosen)
+    return made
+
+
+@asynccontextmanager
+async def _running(application: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    store = await to_thread.run_sync(open_store, settings)
+    hints = Hints(settings.redis_url)
+    application.state.service = Service(settings=settings, store=store, hints=hints)
+    try:
+        yield
+    finally:
+        await to_thread.run_sync(hints.close)
+        await to_thread.run_sync(store.close)
+
+
+def _install_guards(application: FastAPI, settings: Settings) -> None:
+    """Wrap the routes; what is added last stands outermost."""
+    application.add_middleware(BodyGate, max_bytes=settings.max_upload_bytes)
+    application.add_middleware(LastResort)
+    application.add_middleware(SecurityHeaders)
+    application.add_middleware(HeadAsGet)
+
+
+app = create_app()

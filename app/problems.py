@@ -1,0 +1,139 @@
+"""Errors as RFC 9457 problem documents: one conversion for every error that can leave the service."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+
+from fiberless.errors import PROBLEMS, FiberlessError, Problem, UsageError
+
+__all__ = [
+    "PROBLEM_MEDIA_TYPE",
+    "ProblemDetail",
+    "install_problem_handlers",
+    "problem_response",
+    "problem_responses",
+    "usage_error",
+]
+
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+_SLUG_OF_STATUS: Final = {
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    400: "invalid-parameter",
+}
+_SLUG_OF_FIELD: Final = {
+    "ra": "invalid-coordinates",
+    "dec": "invalid-coordinates",
+    "object_id": "invalid-object-id",
+}
+_RETRY_AFTER_SECONDS: Final = {429: "1", 503: "5"}
+_log = logging.getLogger(__name__)
+
+
+class ProblemDetail(BaseModel):
+    """An RFC 9457 problem document. Further members may be added to it."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": True})
+
+    type: str = Field(description="`/problems/<slug>`: what kind of problem, described for people there")
+    title: str = Field(description="The same for every problem of this type")
+    status: int = Field(description="The HTTP status of this answer")
+    detail: str = Field(description="What was wrong with this very request, and what would be right")
+    instance: str = Field(description="Path of the request")
+
+
+def problem_response(error: FiberlessError, *, instance: str, **members: Any) -> JSONResponse:
+    """Answer that reports an error; `members` extend the document."""
+    status = error.problem.status
+    document = _document(error.slug, error.problem, detail=error.detail, instance=instance)
+    headers = {"Retry-After": _RETRY_AFTER_SECONDS[status]} if status in _RETRY_AFTER_SECONDS else {}
+    return _answer(document | members, headers=headers)
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI declaration of problem answers with these statuses, for `responses=` of a route."""
+    schema = {"schema": {"$ref": "#/components/schemas/ProblemDetail"}}
+    titles = {status: _titles(status) for status in (*statuses, 500)}
+    return {
+        status: {"description": title, "content": {PROBLEM_MEDIA_TYPE: schema}}
+        for status, title in titles.items()
+    }
+
+
+def usage_error(error: ValidationError | RequestValidationError) -> UsageError:
+    """The caller's mistake behind a failed validation; names fields and limits, never repeats the input."""
+    rows = error.errors()
+    details = [f"{_place(row['loc'])}: {row['msg']}" for row in rows[:5]]
+    return UsageError(_slug_of(rows[0]), "; ".join(details)[:500])
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Let every error of an application leave it as a problem document."""
+    app.add_exception_handler(FiberlessError, _on_fiberless_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def _document(slug: str, problem: Problem, *, detail: str, instance: str) -> dict[str, Any]:
+    return {
+        "type": f"/problems/{slug}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "instance": instance,
+    }
+
+
+def _answer(document: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(
+        dict(document),
+        status_code=document["status"],
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+def _titles(status: int) -> str:
+    titles = [problem.title for problem in PROBLEMS.values() if problem.status == status]
+    return "; ".join(titles[:3]) + (" …" if len(titles) > 3 else "")
+
+
+def _slug_of(row: Mapping[str, Any]) -> str:
+    if row["type"].startswith("json"):
+        return "invalid-json"
+    field = str(row["loc"][-1]) if row["loc"] else ""
+    known = row["type"] != "extra_forbidden"
+    return _SLUG_OF_FIELD.get(field, "invalid-parameter") if known else "invalid-parameter"
+
+
+def _place(loc: Sequence[int | str]) -> str:
+    return (
+        ".".join(str(part)[:64] for part in loc if part not in {"query", "path", "body", "header"}) or "body"
+    )
+
+
+async def _on_fiberless_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, FiberlessError)  # noqa: S101  # the registration says so; mypy cannot know
+    if error.problem.status >= 500:
+        _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    return problem_response(error, instance=request.url.path)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # as above
+    return problem_response(usage_error(error), instance=request.url.path)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  # as above
+    slug = _SLUG_OF_STATUS.get(error.status_code, "invalid-parameter")
+    detail = f"{request.method} {request.url.path[:200]}: {PROBLEMS[slug].title.lower()}"
+    document = _document(slug, PROBLEMS[slug], detail=detail, instance=request.url.path)
+    return _answer(document, headers=error.headers)

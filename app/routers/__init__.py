@@ -1,0 +1,1 @@
+"""One module a resource; each handler is a few lines and translates only."""

@@ -1,0 +1,186 @@
+"""`Service`: what the routers ask for, done away from the event loop: the store, the models, the hints."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Request
+
+from fiberless.contract import QUEUE_PREDICT, Job, PredictionRequest, prediction_id
+from fiberless.cutout import Cutout
+from fiberless.errors import FatalError, FiberlessError, TransientError, UsageError
+from fiberless.hints import Hints
+from fiberless.manifest import Manifest, list_versions, read_manifest, resolve_version
+from fiberless.settings import Settings
+from fiberless.storage import Store, SubmitJob
+
+if TYPE_CHECKING:
+    from app.submissions import Submission
+
+__all__ = ["Outcome", "Service", "ServiceDep", "get_service"]
+
+T = TypeVar("T")
+_FIRST_PAUSE_SECONDS: Final = 0.02
+_LONGEST_PAUSE_SECONDS: Final = 0.25
+_PARSERS: Final = 4
+_WORKER_SILENCE_SECONDS: Final = 30.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a submission stands: at a stored prediction, else at a job."""
+
+    job: Job | None = None
+    prediction_id: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """The front end's side of storage, models and broker.
+
+    Parameters
+    ----------
+    settings : Settings
+    store : Store
+        Its calls block, so each runs in a worker thread.
+    hints : Hints
+        Tells the workers, best effort.
+
+    """
+
+    settings: Settings
+    store: Store
+    hints: Hints
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    parsers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PARSERS))
+
+    async def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run a blocking call in a thread."""
+        return await to_thread.run_sync(function, *arguments)
+
+    async def parse(self, parser: Callable[[], Cutout]) -> Cutout:
+        """Run a FITS parser in one of a few threads, so that a flood of uploads cannot fill the memory."""
+        return await to_thread.run_sync(parser, limiter=self.parsers)
+
+    async def submit(self, submission: "Submission", *, idempotency_key: str | None) -> Outcome:
+        """Find the prediction that is asked for, or write a job down for it.
+
+        Raises
+        ------
+        UsageError
+            `unknown-model`, `idempotency-conflict`.
+        TransientError
+            `storage-unavailable`.
+
+        """
+        manifest = await self.call(self.manifest, submission.options.model)
+        known = await self.call(self._stored_prediction, submission, manifest)
+        if known is not None and idempotency_key is None:
+            return Outcome(prediction_id=known)
+        request = _job_of(submission, manifest, idempotency_key, known)
+        job, created = await self.call(self.store.submit, request)
+        if created and not job.phase.is_final:
+            self.hints.publish(job.id, request.queue)
+        return Outcome(job=job, prediction_id=job.prediction_id)
+
+    async def wait_for(self, job_id: str, seconds: float) -> Job:
+        """The job as soon as it is final, or as it is when the time is over or the service closes."""
+        deadline = time.monotonic() + seconds
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            job = await self.call(self.store.job, job_id)
+            remaining = deadline - time.monotonic()
+            if job.phase.is_final or remaining <= 0 or self.closing.is_set():
+                return job
+            await asyncio.sleep(min(pause, remaining))
+            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+
+    def manifest(self, version: str | None) -> Manifest:
+        """Manifest of the version named, else of the default. Blocks.
+
+        Raises
+        ------
+        UsageError
+            `unknown-model` if the caller names one that is not there.
+        FatalError
+            `model-unavailable` if the default is not there.
+
+        """
+        if version is not None:
+            return read_manifest(self.settings.model_store, version)
+        default = self.default_version()
+        try:
+            return read_manifest(self.settings.model_store, default)
+        except UsageError as error:
+            raise FatalError(
+                "model-unavailable", f"the default model {default!r} is not in the store"
+            ) from error
+
+    def default_version(self) -> str:
+        """Version used when a caller names none; raises FatalError `model-unavailable`."""
+        return self.settings.default_model or resolve_version(self.settings.model_store, None)
+
+    def versions(self) -> list[str]:
+        """All versions in the model store."""
+        return list_versions(self.settings.model_store)
+
+    def checks(self) -> Mapping[str, str]:
+        """State of each part that a prediction needs: `ok`, or what is wrong. Blocks."""
+        parts = {
+            "storage": self.store.heartbeats,
+            "broker": self._check_broker,
+            "model": lambda: self.manifest(None),
+            "worker": self._check_worker,
+        }
+        return {name: _state_of(name, check) for name, check in parts.items()}
+
+    def _check_broker(self) -> None:
+        if self.hints.waiting(QUEUE_PREDICT) is None:
+            raise TransientError("not-ready", "the broker does not answer")
+
+    def _check_worker(self) -> None:
+        ages = [beat.age_seconds for beat in self.store.heartbeats() if beat.worker_kind == "predict"]
+        if not ages or min(ages) > _WORKER_SILENCE_SECONDS:
+            raise TransientError("not-ready", "no sign of life from a model worker")
+
+    def _stored_prediction(self, submission: "Submission", manifest: Manifest) -> str | None:
+        if submission.cutout is None:
+            return None
+        wanted = prediction_id(PredictionRequest(submission.cutout, submission.options), manifest)
+        return wanted if self.store.has_prediction(wanted) else None
+
+
+def get_service(request: Request) -> Service:
+    """The service of the application that a request came to."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]
+
+
+def _job_of(submission: "Submission", manifest: Manifest, key: str | None, known: str | None) -> SubmitJob:
+    return SubmitJob(
+        cutout=submission.cutout,
+        target=submission.target,
+        options=submission.options.model_copy(update={"model": manifest.version}),
+        idempotency_key=key,
+        body_sha256=submission.sha256,
+        prediction_id=known,
+    )
+
+
+def _state_of(name: str, check: Callable[[], object]) -> str:
+    try:
+        check()
+    except FiberlessError as error:
+        return error.detail
+    except Exception:  # noqa: BLE001  # whatever it is, it is the answer to the question
+        _log.exception("readiness of %s", name)
+        return "does not answer"
+    return "ok"

@@ -1,0 +1,143 @@
+"""Corrected SDSS frames: which field of a folder shows a position, and its images with their coordinates.
+
+Imports numpy, astropy and the nouns.
+"""
+
+import bz2
+import gzip
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from fiberless.bands import BANDS
+from fiberless.cutout import TangentWcs
+from fiberless.cutouts.cards import CardValue
+from fiberless.cutouts.gate import Limits, RawHdu, first_header, walk_fits
+from fiberless.cutouts.wcs import pixel_position, read_wcs
+from fiberless.errors import FatalError, UsageError
+
+__all__ = ["Field", "Frame", "find_fields", "nearest_field", "read_frame"]
+
+_FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-([1-6])-(\d{4})\.fits(?:\.bz2|\.gz)?")
+_LIMITS: Final = Limits(file_bytes=48 * 2**20, inflated_bytes=48 * 2**20)
+_HEADER_BYTES: Final = _LIMITS.header_blocks * 2880
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the survey: the paths of its five frames."""
+
+    run: int
+    camcol: int
+    field: int
+    frames: Mapping[str, Path]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One corrected frame: its image, (1489, 2048) nanomaggies, and where it lies."""
+
+    image: RawHdu
+    wcs: TangentWcs
+
+
+def find_fields(folder: Path) -> list[Field]:
+    """All fields of which a folder, or a folder below it, holds the five frames.
+
+    Parameters
+    ----------
+    folder : with files `frame-<band>-<run>-<camcol>-<field>.fits`, plain, .bz2 or .gz
+
+    """
+    groups: dict[tuple[int, int, int], dict[str, Path]] = {}
+    for path in sorted(folder.rglob("frame-*.fits*")):
+        if match := _FRAME_NAME.fullmatch(path.name):
+            band, *numbers = match.groups()
+            run, camcol, field = map(int, numbers)
+            groups.setdefault((run, camcol, field), {})[band] = path
+    return [Field(*key, frames) for key, frames in groups.items() if set(frames) == set(BANDS)]
+
+
+def nearest_field(folder: Path, ra_deg: float, dec_deg: float) -> Field:
+    """Field that shows a position in all bands, as far from its edge in r as possible.
+
+    Raises
+    ------
+    UsageError
+        `outside-footprint` if no field shows it.
+    FatalError
+        `source-unavailable` if a frame cannot be read.
+
+    """
+    margins = [(_edge_distance_px(field, ra_deg, dec_deg), field) for field in find_fields(folder)]
+    inside = [(margin, field) for margin, field in margins if margin >= 0]
+    if not inside:
+        raise UsageError(
+            "outside-footprint", f"no frame at hand shows ra = {ra_deg:.5f}, dec = {dec_deg:.5f}"
+        )
+    return max(inside, key=lambda pair: pair[0])[1]
+
+
+def read_frame(path: Path) -> Frame:
+    """Read a frame through the gate.
+
+    Raises
+    ------
+    FatalError
+        `source-unavailable` if the file is damaged or is no frame.
+
+    """
+    try:
+        image = walk_fits(_read(path, _LIMITS.inflated_bytes + 1), limits=_LIMITS)[0]
+        wcs = read_wcs(image.header)
+    except (OSError, EOFError, UsageError) as error:
+        raise FatalError("source-unavailable", f"{path.name} cannot be read: {error}") from error
+    if wcs is None or len(image.shape) != 2:
+        raise FatalError("source-unavailable", f"{path.name} is no corrected frame")
+    return Frame(image, wcs)
+
+
+def _edge_distance_px(field: Field, ra_deg: float, dec_deg: float) -> float:
+    """Distance of a position to the nearest edge of any of the five frames, negative outside."""
+    distances = []
+    for path in field.frames.values():
+        wcs, width, height = _frame_outline(path, path.stat().st_mtime_ns)
+        x, y = pixel_position(wcs, ra_deg, dec_deg)
+        inside = min(x, y, width - 1 - x, height - 1 - y)
+        distances.append(inside if inside == inside else -1.0)  # noqa: PLR0124 (NaN on the far side of the sky)
+    return min(distances)
+
+
+@lru_cache(maxsize=65536)
+def _frame_outline(path: Path, _modified: int) -> tuple[TangentWcs, int, int]:
+    """World coordinates, width and height of a frame, from its first blocks alone."""
+    try:
+        header = first_header(_read(path, _HEADER_BYTES), limits=_LIMITS)
+        wcs = read_wcs(header)
+    except (OSError, EOFError, UsageError) as error:
+        raise FatalError("source-unavailable", f"{path.name} cannot be read: {error}") from error
+    if wcs is None:
+        raise FatalError("source-unavailable", f"{path.name} has no world coordinates")
+    return wcs, _length(header, "NAXIS1"), _length(header, "NAXIS2")
+
+
+def _length(header: Mapping[str, CardValue], keyword: str) -> int:
+    value = header.get(keyword)
+    return value if isinstance(value, int) else 0
+
+
+def _read(path: Path, size: int) -> bytes:
+    """First bytes of a file, decompressed by its ending, no more than asked for."""
+    match path.suffix:
+        case ".bz2":
+            with bz2.open(path) as stream:
+                return stream.read(size)
+        case ".gz":
+            with gzip.open(path) as stream:
+                return stream.read(size)
+        case _:
+            with path.open("rb") as plain:
+                return plain.read(size)

@@ -1,0 +1,185 @@
+"""The simulated survey as a whole: galaxies that pass the selection, with image, spectrum and truth."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Final, TypeVar
+
+import numpy as np
+
+from fiberless.arrays import BoolArray, FloatArray
+from fiberless.bands import magnitude
+from fiberless.datasets.mock.histories import YOUNG_DISK
+from fiberless.datasets.mock.images import fibre_fractions, render, shape_sheets
+from fiberless.datasets.mock.light import Light, fibre_continuum, shine
+from fiberless.datasets.mock.nebular import LINE_NAMES
+from fiberless.datasets.mock.population import Population, draw_population
+from fiberless.datasets.mock.spectra import add_lines, broaden, fibre_noise, rest_window
+from fiberless.lines import line
+from fiberless.ssp import AGE_EDGES_GYR, load_ssp
+from fiberless.wavelength import (
+    OBSERVED_WAVE_AA,
+    REST_WAVE_AA,
+    normalisation_weights,
+    resample_log_flux,
+)
+
+__all__ = ["FAINT_LIMIT", "MAIN_LIMIT", "TRUTH_NAMES", "simulate"]
+
+MAIN_LIMIT: Final = 17.77
+"""Limit of the SDSS main galaxy sample in r (Strauss et al. 2002)."""
+FAINT_LIMIT: Final = 19.5
+"""Faintest r drawn. Selection on r leaves p(spectrum | image) unchanged, since the image shows r."""
+_CHUNK: Final = 50
+_TRUTH_LINES: Final = ("Halpha", "Hbeta", "OIII_5008", "NII_6585", "OII_3727", "SII_6718")
+TRUTH_NAMES: Final = (
+    "redshift",
+    "lg_mass",
+    "lg_sfr",
+    "sigma_star",
+    "sigma_gas",
+    "diffuse_av",
+    "lg_z_light",
+    "lg_age_light",
+    "oxygen",
+    "agn",
+    "quiescent",
+    "bulge_fraction",
+    "r_mag",
+    "g_r",
+    "ln_norm",
+    *(f"flux_{name}" for name in _TRUTH_LINES),
+    *(f"ew_{name}" for name in _TRUTH_LINES),
+)
+
+
+def simulate(seed: int | Sequence[int], n: int) -> dict[str, FloatArray]:
+    """Simulate n galaxies.
+
+    Parameters
+    ----------
+    seed : one or several non-negative integers; every random number comes from them
+    n : galaxies wanted
+
+    Returns
+    -------
+    dict of arrays with the columns of `shards.COLUMNS`
+
+    """
+    rng = np.random.default_rng(seed)
+    population, light = _select(rng, n)
+    chunks = []
+    for start in range(0, n, _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, n))
+        chunks.append(_observe(rng, population.take(rows), light.take(rows)))
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _select(rng: np.random.Generator, n: int) -> tuple[Population, Light]:
+    """Draw until n galaxies pass the selection on r."""
+    found: list[tuple[Population, Light]] = []
+    while sum(len(p) for p, _ in found) < n:
+        population = draw_population(rng, 500)
+        light = shine(rng, population, load_ssp())
+        passed = _passes(rng, magnitude(light.band_nmgy.sum(axis=1))[:, 2])
+        found.append((population.take(passed), light.take(passed)))
+    joined = _join([p for p, _ in found], Population), _join([light for _, light in found], Light)
+    return joined[0].take(np.arange(n)), joined[1].take(np.arange(n))
+
+
+_Rows = TypeVar("_Rows", Population, Light)
+
+
+def _join(parts: list[_Rows], kind: type[_Rows]) -> _Rows:
+    names = [f.name for f in fields(kind)]
+    return kind(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def _passes(rng: np.random.Generator, r_mag: FloatArray) -> BoolArray:
+    """All galaxies to the main limit; fainter ones thinned so that they make up a third."""
+    faint = 0.35 * 10 ** (-0.8 * (r_mag - MAIN_LIMIT))
+    chance = np.where(r_mag < MAIN_LIMIT, 1.0, np.where(r_mag < FAINT_LIMIT, faint, 0.0))
+    return rng.uniform(size=len(r_mag)) < chance
+
+
+def _observe(rng: np.random.Generator, population: Population, light: Light) -> dict[str, FloatArray]:
+    shapes = shape_sheets(rng, population)
+    fraction = fibre_fractions(shapes)
+    stars = fibre_continuum(population, light, load_ssp(), fraction[:, :3])
+    stars = broaden(stars, population.redshift, population.sigma_star)
+    line_flux = np.einsum("ns,nsl->nl", fraction, light.line_flux)
+    spectrum = rest_window(add_lines(stars, line_flux, population.redshift, population.sigma_gas))
+    norm = spectrum @ normalisation_weights().astype(np.float32)
+    ln_shape = np.log(spectrum / norm[:, None])
+    observed = np.exp(resample_log_flux(ln_shape, population.redshift, OBSERVED_WAVE_AA)) * norm[:, None]
+    sigma = fibre_noise(rng, observed)
+    noisy = observed + sigma * rng.standard_normal(sigma.shape, np.float32)
+    truth = _truth(population, light, fraction=fraction, line_flux=line_flux, stars=rest_window(stars))
+    truth["ln_norm"] = np.log(norm)
+    return {
+        "image": render(rng, shapes, light.band_nmgy).astype(np.float16),
+        "ln_shape": ln_shape,
+        "flux": noisy.astype(np.float16),
+        "sigma": sigma.astype(np.float16),
+        "truth": np.stack([truth[name] for name in TRUTH_NAMES], axis=1).astype(np.float32),
+    }
+
+
+def _truth(
+    population: Population,
+    light: Light,
+    *,
+    fraction: FloatArray,
+    line_flux: FloatArray,
+    stars: FloatArray,
+) -> dict[str, FloatArray]:
+    """True values; ages and metallicities weighted by the fibre's light at 5070–5950 Å rest."""
+    magnitudes = magnitude(light.band_nmgy.sum(axis=1))
+    age, metallicity = _light_weighted(population, light, fraction)
+    truth: dict[str, FloatArray] = {
+        "redshift": population.redshift,
+        "lg_mass": population.lg_mass,
+        "lg_sfr": _lg_sfr(light),
+        "sigma_star": population.sigma_star,
+        "sigma_gas": population.sigma_gas,
+        "diffuse_av": population.diffuse_av,
+        "lg_z_light": metallicity,
+        "lg_age_light": age,
+        "oxygen": population.oxygen,
+        "agn": population.agn.astype(np.float64),
+        "quiescent": population.quiescent.astype(np.float64),
+        "bulge_fraction": population.bulge_fraction,
+        "r_mag": magnitudes[:, 2],
+        "g_r": magnitudes[:, 1] - magnitudes[:, 2],
+    }
+    for name in _TRUTH_LINES:
+        index = LINE_NAMES.index(name)
+        flux = line_flux[:, index]
+        truth[f"flux_{name}"] = flux
+        truth[f"ew_{name}"] = flux / _continuum_at(stars, name) / (1 + population.redshift)
+    return truth
+
+
+def _continuum_at(stars: FloatArray, name: str) -> FloatArray:
+    """Mean of the stars' light within 10 Å of a line, absorption included."""
+    near = np.abs(REST_WAVE_AA - line(name).wave_aa) < 10.0
+    return stars[:, near].mean(axis=1)
+
+
+def _lg_sfr(light: Light) -> FloatArray:
+    """lg of the star-formation rate over the last 90 Myr in M☉ / yr, at least −5."""
+    young = light.formed[:, YOUNG_DISK].sum(axis=1) / 9e7
+    return np.log10(np.maximum(young, 1e-5))
+
+
+def _light_weighted(
+    population: Population, light: Light, fraction: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """lg age/Gyr and [M/H] weighted by unattenuated V-band light in the fibre."""
+    ssp = load_ssp()
+    window = (ssp.wave_aa > 5070) & (ssp.wave_aa < 5950)
+    lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk, population.oxygen - 8.69], axis=1)
+    per_mass = ssp.metallicity_weights(lg_z) @ ssp.flux[..., window].mean(axis=-1)
+    weight = light.formed * per_mass * fraction[:, :3, None]
+    total = weight.sum(axis=(1, 2))
+    age = (weight * np.log10((AGE_EDGES_GYR[1:] + AGE_EDGES_GYR[:-1]) / 2)).sum(axis=(1, 2)) / total
+    return age, (weight.sum(axis=2) * lg_z).sum(axis=1) / total

@@ -1,0 +1,1 @@
+"""From images to candidate spectra: conditioning, sampling, ranking, decoding, and the predictor."""

@@ -1,0 +1,150 @@
+"""`LatentFamily`: the default model; candidates are drawn as latent vectors and decoded linearly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fiberless.arrays import FloatArray, IntArray
+from fiberless.bands import nmgy_to_flambda, pivot_aa
+from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis
+from fiberless.inference.conditioning import Conditions, ConditionScaler
+from fiberless.inference.ranking import contrastive_score, medoid
+from fiberless.inference.sampler import initial_noise, sample
+from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
+
+__all__ = ["Candidates", "LatentFamily"]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """K spectra drawn for each of B galaxies.
+
+    Parameters
+    ----------
+    latent : (B, K, D) float32
+    redshift : (B, K) float64
+    ln_flux_rest : (B, K, 3902) float32, natural logarithm of the observed F_λ in 1e-17 erg/(s cm2 Å) on
+        `fiberless.wavelength.REST_WAVE_AA`: shifted to the rest frame, not scaled by 1 + z
+    score : (B, K) float32, cosine of image and latent embeddings
+    medoid : (B,) candidate closest to the mean latent
+
+    """
+
+    latent: FloatArray
+    redshift: FloatArray
+    ln_flux_rest: FloatArray
+    score: FloatArray
+    medoid: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class LatentFamily:
+    """Networks, basis and scalers of one version of the latent model, on one device."""
+
+    image_encoder: ImageEncoder
+    latent_encoder: LatentEncoder
+    denoiser: LatentDenoiser
+    basis: SpectralBasis
+    latent_scaler: LatentScaler
+    condition_scaler: ConditionScaler
+
+    @property
+    def latent_size(self) -> int:
+        """Length D of the latent."""
+        return int(self.denoiser.config.latent_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        weights: Tensor = self.denoiser.project_in.weight
+        return weights.device
+
+    @torch.inference_mode()
+    def embed(self, conditions: Conditions) -> Tensor:
+        """Image embeddings (B, E) float32 of unit length, on the device: the only pass over the pixels."""
+        photometry = self.condition_scaler.scale_photometry(conditions.photometry)
+        embedding: Tensor = self.image_encoder(self._to_device(conditions.image), self._to_device(photometry))
+        return embedding
+
+    @torch.inference_mode()
+    def draw(self, conditions: Conditions, embedding: Tensor, noise: Tensor, steps: int) -> Tensor:
+        """Draw latents.
+
+        Parameters
+        ----------
+        conditions : of B galaxies
+        embedding : (B, E) from `embed`
+        noise : (B, K, D) unit normal
+        steps : int
+            Evaluations of the denoiser.
+
+        Returns
+        -------
+        (B, K, D) float32 on the device
+
+        """
+        photometry = self.condition_scaler.scale_photometry(conditions.photometry)
+        features = self.condition_scaler.scale_features(embedding.cpu().numpy())
+        condition = self.denoiser.encode_condition(self._to_device(features), self._to_device(photometry))
+
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            clean: Tensor = self.denoiser.denoise(x, sigma.expand(len(x), 1), condition[:, None])
+            return clean
+
+        return sample(denoise, noise.to(self.device), steps)
+
+    @torch.inference_mode()
+    def score(self, embedding: Tensor, latents: Tensor) -> Tensor:
+        """Contrastive scores (B, K) of latents (B, K, D)."""
+        kept = [i for i in range(latents.shape[-1]) if i != AMPLITUDE_INDEX]
+        return contrastive_score(embedding, self.latent_encoder(latents[..., kept]))
+
+    def decode_rest(self, latents: FloatArray, r_aperture_nmgy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Spectra on the whole rest-frame grid, which covers more than the published observed range.
+
+        Parameters
+        ----------
+        latents : (B, K, D)
+        r_aperture_nmgy : (B,) r flux of each image inside 1.5"
+
+        Returns
+        -------
+        (ln_flux_rest, redshift) : (B, K, 3902) float32 and (B, K), as in `Candidates`. To put a spectrum on
+            any observed grid: `fiberless.wavelength.resample_log_flux`.
+
+        """
+        parts = self.latent_scaler.from_latent(latents)
+        ln_image = np.log(nmgy_to_flambda(r_aperture_nmgy, pivot_aa("r")))
+        ln_mean = parts.amplitude + np.expand_dims(ln_image, -1)
+        ln_flux = self.basis.decode(parts.whitened) + ln_mean[..., None].astype(np.float32)
+        return ln_flux, parts.redshift
+
+    def candidates(
+        self, conditions: Conditions, seeds: Sequence[tuple[int, str]], *, n: int, steps: int
+    ) -> Candidates:
+        """Draw, score and decode K = n candidates for each galaxy.
+
+        Parameters
+        ----------
+        conditions : of B galaxies
+        seeds : B pairs of (seed, sha256 of the cutout)
+        n, steps : candidates a galaxy, network evaluations a candidate
+
+        """
+        embedding = self.embed(conditions)
+        latents = self.draw(conditions, embedding, initial_noise(seeds, n, self.latent_size), steps)
+        drawn = latents.cpu().numpy()
+        ln_flux_rest, redshift = self.decode_rest(drawn, conditions.r_aperture_nmgy)
+        return Candidates(
+            latent=drawn,
+            redshift=redshift,
+            ln_flux_rest=ln_flux_rest,
+            score=self.score(embedding, latents).cpu().numpy(),
+            medoid=medoid(latents).cpu().numpy(),
+        )
+
+    def _to_device(self, array: FloatArray) -> Tensor:
+        return torch.from_numpy(np.array(array, dtype=np.float32, order="C")).to(self.device)

@@ -1,0 +1,200 @@
+"""From the candidates of one galaxy to the document and the arrays that the contract asks for."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+
+from fiberless import __version__
+from fiberless.analysis.measure import measure_candidates
+from fiberless.arrays import FloatArray, significant
+from fiberless.contract import (
+    Candidate,
+    CutoutInfo,
+    ModelInfo,
+    ObjectInfo,
+    PredictedSpectrum,
+    Prediction,
+    PredictionArrays,
+    PredictionLinks,
+    PredictionRequest,
+    PredictionResult,
+    PredictionWarning,
+    Provenance,
+    SamplerInfo,
+    ServiceInfo,
+    prediction_id,
+)
+from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
+from fiberless.inference.spread import QUANTILE_LEVELS, observed_spread
+from fiberless.manifest import Manifest
+from fiberless.properties import Flag, Properties
+from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
+
+__all__ = ["FLUX_UNIT", "INTERVAL_LEVEL", "Drawn", "Engine", "build_result"]
+
+FLUX_UNIT: Final = "1e-17 erg / (Angstrom s cm2)"
+INTERVAL_LEVEL: Final = 0.68
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What made the numbers: the model version, and where and how it ran."""
+
+    manifest: Manifest
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """K candidates of one galaxy, and what its image says of the model's range.
+
+    Parameters
+    ----------
+    ln_flux_rest : (K, 3902), see `fiberless.inference.latent.Candidates`
+    redshift, score : (K,)
+    medoid : index of the medoid
+    r_magnitude : r inside 7"; NaN where the flux is not positive
+    is_unusual : whether the aperture magnitudes are unlike those of the training set
+
+    """
+
+    ln_flux_rest: FloatArray
+    redshift: FloatArray
+    score: FloatArray
+    medoid: int
+    r_magnitude: float
+    is_unusual: bool
+
+
+def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> PredictionResult:
+    """Assemble one galaxy's prediction: candidates by score, the shown spectrum, its spread, properties.
+
+    Absolute fluxes come from the image: the latent's amplitude times the r flux inside 1.5". Properties are
+    medians and intervals over values measured on each candidate's observed spectrum, never on averaged ones.
+    """
+    order = np.argsort(-drawn.score, kind="stable")
+    redshift = drawn.redshift[order]
+    is_best = request.options.select == "contrastive"
+    shown = 0 if is_best else int(np.flatnonzero(order == drawn.medoid)[0])
+    flux = np.exp(resample_log_flux(drawn.ln_flux_rest[order], redshift, OBSERVED_WAVE_AA))
+    name = prediction_id(request, engine.manifest)
+    warnings = _warnings(request, drawn, engine.manifest)
+    prediction = Prediction(
+        id=name,
+        object=ObjectInfo(object_id=request.options.object_id, ra=request.cutout.ra, dec=request.cutout.dec),
+        label=request.options.label,
+        created=datetime.now(UTC),
+        warnings=warnings,
+        spectrum=_spectrum(flux[shown], drawn.ln_flux_rest, redshift[shown], request.options.select),
+        candidates=_candidates(name, drawn.score[order], redshift),
+        properties=_properties(flux, redshift, warnings),
+        provenance=_provenance(request, engine),
+        links=PredictionLinks(self=_path(name), spectrum_fits=f"{_path(name)}/spectrum?format=fits"),
+    )
+    return PredictionResult(
+        prediction, PredictionArrays(flux.astype(np.float32), redshift.astype(np.float32))
+    )
+
+
+def _path(name: str) -> str:
+    return f"/api/v1/predictions/{name}"
+
+
+def _values(array: FloatArray) -> list[float | None]:
+    """Six significant digits; null where the model does not reach."""
+    return [value if value == value else None for value in significant(array).tolist()]  # noqa: PLR0124
+
+
+def _spectrum(
+    flux: FloatArray, ln_flux_rest: FloatArray, redshift: float, statistic: str
+) -> PredictedSpectrum:
+    spread = observed_spread(ln_flux_rest, redshift)
+    document: dict[str, Any] = {
+        "n": OBSERVED_WAVE_AA.size,
+        "redshift": float(significant(np.asarray(redshift))),
+        "wavelength": {"unit": "Angstrom", "values": OBSERVED_WAVE_AA.tolist()},
+        "flux": {"unit": FLUX_UNIT, "statistic": statistic, "values": _values(flux)},
+        "uncertainty": {"values": _values(spread.std)},
+        "quantiles": {"levels": QUANTILE_LEVELS, "values": [_values(row) for row in spread.quantiles]},
+        "mask": np.isnan(flux).tolist(),
+    }
+    return PredictedSpectrum.model_validate(document)
+
+
+def _candidates(name: str, score: FloatArray, redshift: FloatArray) -> tuple[Candidate, ...]:
+    scores, redshifts = significant(score).tolist(), significant(redshift).tolist()
+    return tuple(
+        Candidate(
+            rank=k + 1,
+            contrastive_score=scores[k],
+            redshift=redshifts[k],
+            href=f"{_path(name)}/spectrum?candidate={k}",
+        )
+        for k in range(len(scores))
+    )
+
+
+def _warnings(request: PredictionRequest, drawn: Drawn, manifest: Manifest) -> tuple[PredictionWarning, ...]:
+    found = [PredictionWarning(code="input", detail=note) for note in request.cutout.notes]
+    limit, (low, high) = manifest.r_magnitude_limit, manifest.redshift_range
+    redshift = float(np.median(drawn.redshift))
+    is_bright_enough = drawn.r_magnitude <= limit  # false for NaN
+    if not is_bright_enough:
+        detail = f'r = {drawn.r_magnitude:.2f} inside {LIMIT_RADIUS_ARCSEC:g}" is fainter than {limit:g}'
+        found.append(PredictionWarning(code=Flag.OUTSIDE_TRAINING_RANGE, detail=detail))
+    if not low <= redshift <= high:
+        detail = f"redshift {redshift:.4f} is outside the promised range {low:g}–{high:g}"
+        found.append(PredictionWarning(code=Flag.OUTSIDE_TRAINING_RANGE, detail=detail))
+    if drawn.is_unusual and is_bright_enough:
+        detail = "the image's aperture magnitudes are unlike those of the training galaxies"
+        found.append(PredictionWarning(code="out_of_distribution", detail=detail))
+    return tuple(found)
+
+
+def _properties(
+    flux: FloatArray, redshift: FloatArray, warnings: tuple[PredictionWarning, ...]
+) -> Properties:
+    measured = measure_candidates(OBSERVED_WAVE_AA, flux, redshift, level=INTERVAL_LEVEL)
+    if any(warning.code == Flag.OUTSIDE_TRAINING_RANGE for warning in warnings):
+        return Properties.model_validate(_flagged(measured.model_dump(), Flag.OUTSIDE_TRAINING_RANGE))
+    return measured
+
+
+def _flagged(node: Any, flag: Flag) -> Any:
+    """Copy of a document in which each flag that was `ok` is another one."""
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: flag if key == "flag" and value == Flag.OK else _flagged(value, flag)
+        for key, value in node.items()
+    }
+
+
+def _provenance(request: PredictionRequest, engine: Engine) -> Provenance:
+    manifest, options, cutout = engine.manifest, request.options, request.cutout
+    return Provenance(
+        service=ServiceInfo(version=__version__),
+        model=ModelInfo(
+            name=manifest.name,
+            version=manifest.version,
+            family=manifest.family,
+            weights_sha256=manifest.weights_sha256,
+            training_data=manifest.training_data,
+        ),
+        sampler=SamplerInfo(
+            steps=options.steps or manifest.sampler_steps,
+            n_candidates=options.n_candidates,
+            seed=options.seed,
+            device=engine.device,
+            dtype=engine.dtype,
+        ),
+        cutout=CutoutInfo(
+            source=cutout.source,
+            sha256=cutout.sha256,
+            bands=manifest.bands,
+            pixel_scale_arcsec=cutout.pixel_scale_arcsec,
+        ),
+    )

@@ -1,0 +1,49 @@
+"""How much the candidates of one galaxy differ, pixel by pixel, in the rest frame."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from fiberless.arrays import FloatArray
+from fiberless.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
+
+__all__ = ["QUANTILE_LEVELS", "ObservedSpread", "observed_spread"]
+
+QUANTILE_LEVELS: Final = (0.16, 0.5, 0.84)
+
+
+class ObservedSpread(NamedTuple):
+    """Spread of the candidates on the observed grid at the shown spectrum's redshift."""
+
+    std: FloatArray
+    """(4500,) standard deviation of F_λ; NaN for a single candidate"""
+    quantiles: FloatArray
+    """(3, 4500) of F_λ at `QUANTILE_LEVELS`"""
+
+
+def observed_spread(ln_flux_rest: FloatArray, redshift_shown: float) -> ObservedSpread:
+    """Take standard deviation and quantiles in the rest frame and carry them to one redshift.
+
+    In the observed frame the same pixel holds different rest wavelengths for each candidate: at Hα, 0.01 in
+    redshift is 65 Å, so that a spread taken there would show smeared lines that no candidate has.
+
+    Parameters
+    ----------
+    ln_flux_rest : (K, 3902) natural logarithm of the absolute F_λ on `REST_WAVE_AA`
+    redshift_shown : float
+
+    Returns
+    -------
+    ObservedSpread
+        In the unit of F_λ; NaN where the model does not reach.
+
+    """
+    flux = np.exp(ln_flux_rest.astype(np.float64))
+    std = flux.std(axis=0, ddof=1) if len(flux) > 1 else np.full(flux.shape[1], np.nan)
+    ln_quantiles = np.log(np.quantile(flux, QUANTILE_LEVELS, axis=0))
+    shown = np.full(len(QUANTILE_LEVELS), redshift_shown)
+    return ObservedSpread(
+        # linear, since a spread may be zero
+        std=np.interp(OBSERVED_WAVE_AA / (1 + redshift_shown), REST_WAVE_AA, std, left=np.nan, right=np.nan),
+        quantiles=np.exp(resample_log_flux(ln_quantiles, shown, OBSERVED_WAVE_AA)),
+    )

@@ -1,0 +1,30 @@
+"""`Store`: the whole of storage behind one door, and how it is opened."""
+
+from fiberless.settings import Settings
+from fiberless.storage.blobs import BlobStore
+from fiberless.storage.engine import Database
+from fiberless.storage.jobs import JobBook
+from fiberless.storage.leases import Leases
+from fiberless.storage.migrate import migrate
+from fiberless.storage.predictions import Archive
+from fiberless.storage.roster import Roster
+
+__all__ = ["Store", "open_store"]
+
+
+class Store(JobBook, Leases, Archive, Roster):
+    """Jobs, leases, predictions and heartbeats. Safe to share between threads, not across a fork."""
+
+
+def open_store(settings: Settings) -> Store:
+    """Bring the database up to date and open it with its blob store.
+
+    Raises
+    ------
+    TransientError
+        `storage-unavailable` if the database does not answer.
+
+    """
+    database = Database(settings.resolved_database_url, timeout_seconds=settings.database_timeout_seconds)
+    migrate(database)
+    return Store(database, BlobStore(settings.resolved_blob_url))

@@ -1,0 +1,153 @@
+"""A toy model version and synthetic galaxies: real components of tiny width, for tests and demonstrations."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from fiberless.apertures import REFERENCE_SIGMA_NMGY
+from fiberless.arrays import FloatArray
+from fiberless.cutout import CUTOUT_PIXELS, Cutout
+from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude, ln_mean_flux
+from fiberless.inference.conditioning import ConditionScaler, conditions_of
+from fiberless.inference.latent import LatentFamily
+from fiberless.inference.store import save_version
+from fiberless.lines import line
+from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
+from fiberless.wavelength import LIGHT_SPEED_KMS, REST_WAVE_AA
+
+__all__ = ["TOY_VERSION", "synthetic_cutout", "toy_family", "toy_spectra", "write_toy_store"]
+
+TOY_VERSION: Final = "toy-1"
+_COMPONENTS = 6
+_EMBEDDING = 16
+_GALAXIES = 160
+_FIRST_SEED = 10_000  # galaxies of the statistics; tests draw others
+_HEIGHTS: Final = {
+    "OII_3730": 0.9,
+    "Hbeta": 0.35,
+    "OIII_4960": 0.12,
+    "OIII_5008": 0.35,
+    "NII_6550": 0.13,
+    "Halpha": 1.0,
+    "NII_6585": 0.38,
+}
+"""Line heights in units of Hα's; those of oxygen vary with the ionisation."""
+_COLOURS_MAG = np.array([3.0, 1.2, 0.4, 0.0, -0.25])
+"""Typical m − m_i of a galaxy at z = 0.1, u to z, fainter in the blue."""
+
+
+def synthetic_cutout(seed: int) -> Cutout:
+    """Draw a 64×64 image of one round-to-elongated Sérsic galaxy with SDSS-like noise.
+
+    Parameters
+    ----------
+    seed : int
+        Equal seeds, equal pixels. Total r lies in 15–17.5 mag, half-light radius in 1–3".
+
+    """
+    rng = np.random.default_rng(seed)
+    axis = np.arange(CUTOUT_PIXELS) - (CUTOUT_PIXELS - 1) / 2
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    angle, flattening, sersic_n = rng.uniform(0, np.pi), rng.uniform(0.4, 1.0), rng.uniform(1, 3)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    radius_px = np.sqrt(along**2 + (across / flattening) ** 2 + 1.5**2)
+    effective_px = rng.uniform(1.0, 3.0) / 0.396
+    profile = np.exp(-(2 * sersic_n - 1 / 3) * (radius_px / effective_px) ** (1 / sersic_n))
+    r_magnitude, redness = rng.uniform(15, 17.5), rng.uniform(0.5, 1.2)
+    magnitudes = r_magnitude + redness * (_COLOURS_MAG - _COLOURS_MAG[2])
+    flux = 10 ** (0.4 * (22.5 - magnitudes))[:, None, None] * profile / profile.sum()
+    noise = REFERENCE_SIGMA_NMGY[:, None, None] * rng.standard_normal(flux.shape)
+    return Cutout(flux_nmgy=(flux + noise).astype(np.float32), source="mock")
+
+
+def toy_spectra(n: int, seed: int = 0) -> FloatArray:
+    """Smooth rest-frame spectra with a 4000 Å break and emission lines.
+
+    Returns
+    -------
+    (n, 3902) float32 natural logarithm of F_λ on `REST_WAVE_AA`
+
+    """
+    rng = np.random.default_rng(seed)
+    slope, depth, strength = rng.uniform(-1.5, 0.5, n), rng.uniform(0.1, 0.7, n), rng.uniform(0.2, 4.0, n)
+    ionisation = rng.uniform(0.2, 1.5, n)
+    smooth = slope[:, None] * np.log(REST_WAVE_AA / 5500)
+    smooth -= depth[:, None] / (1 + np.exp((REST_WAVE_AA - 4000) / 40))
+    emission = sum(_line_profile(name, strength, ionisation) for name in _HEIGHTS)
+    ln_flux: FloatArray = (smooth + np.log1p(emission)).astype(np.float32)
+    return ln_flux
+
+
+def write_toy_store(folder: Path) -> str:
+    """Write a model store with one complete version of tiny width, and make it the default.
+
+    Its denoiser knows the unit normal and little of the galaxy; its spectra are those of `toy_spectra`,
+    roughly. Nothing that it predicts means anything.
+
+    Returns
+    -------
+    str
+        The version.
+
+    """
+    save_version(
+        folder / TOY_VERSION,
+        toy_family(),
+        card="# Toy model\n\nUntrained weights, for tests. Its predictions mean nothing.\n",
+        name="toy",
+        redshift_range=(0.03, 0.17),
+        r_magnitude_limit=17.77,
+        sampler_steps=5,
+        n_candidates=25,
+        training={"pairs": 0},
+        training_data="none: random weights for tests",
+    )
+    (folder / "DEFAULT").write_text(TOY_VERSION + "\n", encoding="utf-8")
+    return TOY_VERSION
+
+
+def toy_family() -> LatentFamily:
+    """Build the toy version's parts: random weights, statistics of `_GALAXIES` synthetic galaxies."""
+    ln_flux = toy_spectra(_GALAXIES)
+    basis = SpectralBasis.fit(ln_flux, n_components=_COMPONENTS)
+    conditions = conditions_of(
+        np.stack([synthetic_cutout(_FIRST_SEED + i).flux_nmgy for i in range(_GALAXIES)])
+    )
+    brightness = ln_mean_flux(ln_flux) + np.log(conditions.r_aperture_nmgy)
+    redshift = np.linspace(0.04, 0.16, _GALAXIES)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        networks = _toy_networks()
+    family = LatentFamily(
+        *networks,
+        basis=basis,
+        latent_scaler=LatentScaler.fit(redshift, amplitude(brightness, conditions.r_aperture_nmgy)),
+        condition_scaler=ConditionScaler.fit(conditions.photometry, embedding_size=_EMBEDDING),
+    )
+    return replace(
+        family,
+        condition_scaler=family.condition_scaler.with_features(family.embed(conditions).numpy()),
+    )
+
+
+def _toy_networks() -> tuple[ImageEncoder, LatentEncoder, LatentDenoiser]:
+    size = 2 + _COMPONENTS
+    image_encoder = ImageEncoder(widths=(8, 8, 8, 8), embedding_size=_EMBEDDING)
+    latent_encoder = LatentEncoder(latent_size=size - 1, embedding_size=_EMBEDDING, width=16, depth=2)
+    denoiser = LatentDenoiser(latent_size=size, feature_size=_EMBEDDING, width=16, depth=2, noise_size=16)
+    for layer in (denoiser.project_out, *(block.modulation for block in denoiser.blocks)):
+        nn.init.normal_(layer.weight, std=0.05)
+    return image_encoder.eval(), latent_encoder.eval(), denoiser.eval()
+
+
+def _line_profile(name: str, strength: FloatArray, ionisation: FloatArray) -> FloatArray:
+    """Line over continuum (n, 3902): a Gaussian of 150 km/s; oxygen is scaled by the ionisation."""
+    sigma_aa = line(name).wave_aa * 150 / LIGHT_SPEED_KMS
+    shape = np.exp(-0.5 * ((REST_WAVE_AA - line(name).wave_aa) / sigma_aa) ** 2)
+    height = _HEIGHTS[name] * strength * (ionisation if name.startswith("O") else 1.0)
+    profile: FloatArray = height[:, None] * shape
+    return profile

@@ -1,0 +1,85 @@
+"""A front end over a real store and a toy model, without broker and workers."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.main import create_app
+from fiberless.contract import QUEUE_PREDICT, PredictionRequest
+from fiberless.cutouts.fits import write_cutout
+from fiberless.inference.predictor import Predictor, load_predictor
+from fiberless.settings import Settings
+from fiberless.storage import open_store
+from fiberless.testing import TOY_VERSION, synthetic_cutout, write_toy_store
+
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def model_store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_toy_store(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def predictor(model_store) -> Predictor:
+    return load_predictor(model_store, TOY_VERSION, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def galaxy_fits() -> bytes:
+    return write_cutout(synthetic_cutout(1))
+
+
+@pytest.fixture(scope="session")
+def other_galaxy_fits() -> bytes:
+    return write_cutout(synthetic_cutout(2))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, model_store: Path) -> Settings:
+    return Settings(data_dir=tmp_path, model_store=model_store, redis_url=None, max_upload_bytes=2**20)
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def work(settings: Settings, predictor: Predictor) -> Callable[[str], None]:
+    """A worker's part, done here and now: claim one job, predict, store."""
+
+    def run(job_id: str) -> None:
+        store = open_store(settings)
+        (job,) = store.claim([job_id], owner="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3)
+        (result,) = predictor.predict([PredictionRequest(store.load_cutout(job), job.options)])
+        assert store.finish(job.id, "w", result)
+        store.close()
+
+    return run
+
+
+@pytest.fixture
+async def prediction_id(client, work, galaxy_fits) -> str:
+    answer = await client.post(
+        "/api/v1/predictions?object_id=test:1&n_candidates=4",
+        content=galaxy_fits,
+        headers={"Content-Type": "application/fits"},
+    )
+    assert answer.status_code == 202
+    work(answer.json()["id"])
+    job = (await client.get(answer.headers["Location"])).json()
+    return str(job["prediction_id"])

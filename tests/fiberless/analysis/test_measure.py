@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+
+from fiberless.analysis.measure import LINES, measure_candidates, sample_values
+from fiberless.errors import UsageError
+from fiberless.lines import lines
+from fiberless.properties import Flag, Properties
+from fiberless.wavelength import OBSERVED_WAVE_AA
+
+KEYS = {
+    "redshift", "dn4000", "gas_sigma", "bpt_class",
+    "flux_Halpha", "flux_Hbeta", "flux_OIII_5007", "flux_NII_6583",
+    "ew_Halpha", "ew_Hbeta", "ew_OIII_5007", "ew_NII_6583",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def galaxies(synthetic):
+    rng = np.random.default_rng(11)
+    n = 40
+    return synthetic(
+        redshift=rng.uniform(0.03, 0.17, n),
+        sigma_kms=rng.uniform(60, 300, n),
+        ew_hbeta_aa=10 ** rng.uniform(-1, 1.7, n),
+        seed=12,
+    )
+
+
+@pytest.fixture(scope="module")
+def values(galaxies):
+    return sample_values(OBSERVED_WAVE_AA, galaxies.flux, galaxies.redshift)
+
+
+def test_reported_lines_are_in_the_line_list():
+    assert set(LINES.values()) <= set(lines())
+
+
+def test_keys_and_shapes(values, galaxies):
+    assert set(values) == KEYS
+    assert {column.shape for column in values.values()} == {galaxies.redshift.shape}
+
+
+def test_values_are_near_the_truth(values, galaxies):
+    for name, table_name in LINES.items():
+        difference = values[f"ew_{name}"] - galaxies.ew(table_name)
+        assert np.all(np.abs(difference) < 0.3 + 0.04 * galaxies.ew(table_name))
+    np.testing.assert_array_equal(values["redshift"], galaxies.redshift)
+
+
+def test_batch_mates_do_not_matter(values, galaxies):
+    for rows in (slice(0, 1), slice(1, 8), slice(8, None)):
+        part = sample_values(OBSERVED_WAVE_AA, galaxies.flux[rows], galaxies.redshift[rows])
+        for key, column in part.items():
+            np.testing.assert_allclose(column, values[key][rows], rtol=1e-10, atol=1e-10, err_msg=key)
+
+
+def test_brightness_scales_fluxes_only(values, galaxies):
+    bright = sample_values(OBSERVED_WAVE_AA, 1000 * galaxies.flux, galaxies.redshift)
+    np.testing.assert_allclose(bright["flux_Halpha"], 1000 * values["flux_Halpha"], rtol=1e-9)
+    for key in ("ew_Hbeta", "dn4000", "gas_sigma", "bpt_class"):
+        np.testing.assert_allclose(bright[key], values[key], rtol=1e-9)
+
+
+def test_single_precision_is_enough(values, galaxies):
+    single = sample_values(
+        OBSERVED_WAVE_AA.astype(np.float32), galaxies.flux.astype(np.float32), galaxies.redshift
+    )
+    np.testing.assert_allclose(single["ew_Hbeta"], values["ew_Hbeta"], rtol=1e-3, atol=1e-3)
+
+
+def test_more_than_a_chunk_of_spectra(values, galaxies):
+    many = sample_values(OBSERVED_WAVE_AA, np.tile(galaxies.flux, (7, 1)), np.tile(galaxies.redshift, 7))
+    np.testing.assert_allclose(many["ew_Halpha"], np.tile(values["ew_Halpha"], 7), rtol=1e-9)
+
+
+def test_missing_pixels_hide_their_own_line_only(values, galaxies):
+    flux = galaxies.flux.copy()
+    for row, z in zip(flux, galaxies.redshift, strict=True):
+        row[np.abs(OBSERVED_WAVE_AA / (5008.24 * (1 + z)) - 1) * 3e5 < 300] = np.nan
+    found = sample_values(OBSERVED_WAVE_AA, flux, galaxies.redshift)
+    assert np.isnan(found["flux_OIII_5007"]).all()
+    assert np.isnan(found["ew_OIII_5007"]).all()
+    np.testing.assert_allclose(found["ew_Halpha"], values["ew_Halpha"], atol=0.1, rtol=0.02)
+    needs_ratio = values["ew_Halpha"] >= 3
+    np.testing.assert_array_equal(np.isnan(found["bpt_class"]), needs_ratio)
+
+
+def test_model_that_ends_early_is_measured_where_it_reaches(values, galaxies):
+    rest_aa = OBSERVED_WAVE_AA / (1 + galaxies.redshift[:, None])
+    flux = np.where(rest_aa > 6200, np.nan, galaxies.flux)
+    found = sample_values(OBSERVED_WAVE_AA, flux, galaxies.redshift)
+    assert np.isnan(found["flux_Halpha"]).all()
+    assert np.isnan(found["bpt_class"]).all()
+    np.testing.assert_allclose(found["ew_OIII_5007"], values["ew_OIII_5007"], atol=0.1, rtol=0.03)
+
+
+@pytest.mark.parametrize("fill", [np.nan, 0.0, -1.0, np.inf])
+def test_spectra_without_light_measure_nothing(fill):
+    found = sample_values(OBSERVED_WAVE_AA, np.full((2, OBSERVED_WAVE_AA.size), fill), np.full(2, 0.1))
+    assert np.isnan(found["dn4000"]).all()
+    assert np.isnan(found["ew_Halpha"]).all()
+    assert np.isnan(found["bpt_class"]).all()
+
+
+def test_unknown_redshift_measures_nothing(galaxies):
+    found = sample_values(OBSERVED_WAVE_AA, galaxies.flux[:1], np.array([np.nan]))
+    assert all(np.isnan(column).all() for column in found.values())
+
+
+def test_no_spectra_is_no_values():
+    found = sample_values(OBSERVED_WAVE_AA, np.empty((0, OBSERVED_WAVE_AA.size)), np.empty(0))
+    assert set(found) == KEYS
+    assert all(column.shape == (0,) for column in found.values())
+
+
+def test_inverse_variance_adds_errors(galaxies):
+    ivar = np.full(galaxies.flux.shape, 4.0)
+    found = sample_values(OBSERVED_WAVE_AA, galaxies.flux, galaxies.redshift, ivar=ivar)
+    errors = {key for key in found if key.endswith("_error")}
+    assert errors == {f"{key}_error" for key in KEYS if key.startswith(("flux", "ew", "dn"))}
+    assert np.all(found["flux_Hbeta_error"] > 0)
+
+
+def test_redshifts_must_match_spectra(galaxies):
+    with pytest.raises(UsageError, match="redshift"):
+        sample_values(OBSERVED_WAVE_AA, galaxies.flux, galaxies.redshift[:-1])
+
+
+def test_candidates_become_medians_with_intervals(synthetic):
+    k = 25
+    rng = np.random.default_rng(21)
+    spectra = synthetic(
+        redshift=rng.normal(0.09, 0.01, k),
+        sigma_kms=np.full(k, 120.0),
+        ew_hbeta_aa=rng.uniform(8, 16, k),
+        seed=22,
+    )
+    properties = measure_candidates(OBSERVED_WAVE_AA, spectra.flux, spectra.redshift, level=0.9)
+    assert isinstance(properties, Properties)
+    assert properties.redshift.value == pytest.approx(np.median(spectra.redshift), rel=1e-5)
+    assert set(properties.lines) == set(LINES)
+    halpha = properties.lines["Halpha"].ew
+    expected = np.quantile(spectra.ew("Halpha"), [0.05, 0.5, 0.95])
+    np.testing.assert_allclose([halpha.lower, halpha.value, halpha.upper], expected, rtol=0.02)
+    assert (halpha.level, halpha.unit, halpha.flag) == (0.9, "Angstrom", Flag.OK)
+    assert properties.lines["Halpha"].flux.unit == "1e-17 erg / (s cm2)"
+    assert sum(properties.bpt_class.probabilities.values()) == pytest.approx(1)
+    agn = sum(properties.bpt_class.probabilities[name] for name in ("seyfert", "liner"))
+    assert properties.agn_probability.value == pytest.approx(agn)
+
+
+def test_candidates_out_of_band_are_flagged(synthetic):
+    spectra = synthetic(redshift=np.full(5, 0.02), sigma_kms=np.full(5, 120.0), ew_hbeta_aa=np.full(5, 10.0))
+    properties = measure_candidates(OBSERVED_WAVE_AA, spectra.flux, spectra.redshift)
+    assert properties.dn4000.flag is Flag.OUT_OF_BAND
+    assert properties.dn4000.value is None
+    assert properties.lines["Halpha"].flux.flag is Flag.OK
+
+
+def test_lines_lost_in_the_scatter_are_not_detected(synthetic):
+    spectra = synthetic(redshift=np.full(15, 0.1), sigma_kms=np.full(15, 120.0), ew_hbeta_aa=np.zeros(15))
+    properties = measure_candidates(OBSERVED_WAVE_AA, spectra.flux, spectra.redshift)
+    assert properties.lines["OIII_5007"].ew.flag is Flag.NOT_DETECTED
+    assert properties.bpt_class.value == "retired_or_passive"
+    assert properties.agn_probability.value == 0.0

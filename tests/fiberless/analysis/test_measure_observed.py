@@ -1,0 +1,88 @@
+"""Real SDSS spectra against the survey's own line fits."""
+
+import numpy as np
+import pytest
+
+from fiberless.analysis.bpt import BptClass
+from fiberless.analysis.measure import VELOCITY_SEARCH_KMS, sample_values
+
+STAR_FORMING = ("1045-52725-0628", "0266-51602-0107", "0412-51871-0308", "0412-52258-0302")
+AGN = ("0295-51585-0596",)
+PASSIVE = ("0266-51602-0166", "0266-51602-0614", "2515-54180-0377")
+PIPELINE_NAME = {
+    "Halpha": "H_alpha",
+    "Hbeta": "H_beta",
+    "OIII_5007": "[O_III] 5007",
+    "NII_6583": "[N_II] 6583",
+}
+HBETA_ABSORPTION_MISSED = "0266-51602-0107"
+"""Hβ absorption of 4 Å EW, which the pipeline's continuum does not follow: it finds Hα/Hβ = 8.9."""
+
+
+@pytest.fixture(scope="module")
+def measured(observed):
+    def measure(name):
+        spectrum = observed(name)
+        values = sample_values(
+            spectrum.wave_aa,
+            spectrum.flux,
+            spectrum.redshift,
+            ivar=spectrum.ivar,
+            velocities_kms=VELOCITY_SEARCH_KMS,
+        )
+        return {key: float(column[0]) for key, column in values.items()}, spectrum.pipeline_flux
+
+    return measure
+
+
+@pytest.mark.parametrize("name", STAR_FORMING + AGN)
+@pytest.mark.parametrize("key", PIPELINE_NAME)
+def test_fluxes_agree_with_the_pipeline(measured, name, key):
+    if (name, key) == (HBETA_ABSORPTION_MISSED, "Hbeta"):
+        pytest.skip("the pipeline misses this galaxy's strong Hβ absorption")
+    values, pipeline = measured(name)
+    assert values[f"flux_{key}"] == pytest.approx(pipeline[PIPELINE_NAME[key]], rel=0.2)
+
+
+@pytest.mark.parametrize("name", STAR_FORMING + AGN)
+def test_balmer_decrement_is_physical(measured, name):
+    """At least case B of an AGN less 3 σ; at most A_V of 4 mag."""
+    values, _ = measured(name)
+    assert 2.7 < values["flux_Halpha"] / values["flux_Hbeta"] < 10
+
+
+@pytest.mark.parametrize(
+    ("names", "low", "high"), [(STAR_FORMING, 1.05, 1.45), (AGN, 1.05, 1.5), (PASSIVE, 1.75, 2.15)]
+)
+def test_break_is_that_of_the_type(measured, names, low, high):
+    for name in names:
+        values, _ = measured(name)
+        assert low < values["dn4000"] < high
+        assert 0 < values["dn4000_error"] < 0.05
+
+
+@pytest.mark.parametrize("name", STAR_FORMING)
+def test_star_forming_galaxies_are_classed_so(measured, name):
+    assert measured(name)[0]["bpt_class"] == BptClass.STAR_FORMING
+
+
+def test_agn_is_classed_so(measured):
+    assert measured(AGN[0])[0]["bpt_class"] == BptClass.SEYFERT
+
+
+@pytest.mark.parametrize("name", PASSIVE)
+def test_passive_galaxies_are_classed_so(measured, name):
+    assert measured(name)[0]["bpt_class"] == BptClass.RETIRED_OR_PASSIVE
+
+
+def test_same_galaxy_twice_gives_the_same_widths(measured):
+    first, second = measured("0412-51871-0308")[0], measured("0412-52258-0302")[0]
+    for key in PIPELINE_NAME:
+        assert first[f"ew_{key}"] == pytest.approx(second[f"ew_{key}"], rel=0.1)
+    assert first["dn4000"] == pytest.approx(second["dn4000"], abs=0.06)
+
+
+def test_empty_fibre_measures_nothing(measured):
+    values, _ = measured("0269-51581-0003")
+    assert np.isnan(values["ew_Halpha"])
+    assert np.isnan(values["dn4000"])

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fiberless.contract import PredictionOptions, PredictionRequest
+from fiberless.inference.basis import LatentScaler, SpectralBasis
+from fiberless.inference.conditioning import ConditionScaler, prepare
+from fiberless.inference.latent import LatentFamily
+from fiberless.inference.predictor import load_predictor
+from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
+from fiberless.testing import synthetic_cutout, toy_spectra, write_toy_store
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    write_toy_store(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def predictor(store):
+    return load_predictor(store, "toy-1", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def full_family() -> LatentFamily:
+    """Networks of the real sizes, no layer at zero; their answers mean nothing."""
+    torch.manual_seed(0)
+    networks = (ImageEncoder().eval(), LatentEncoder().eval(), LatentDenoiser().eval())
+    for layer in (networks[2].project_out, *(block.modulation for block in networks[2].blocks)):
+        nn.init.normal_(layer.weight, std=0.02)
+    photometry = prepare([synthetic_cutout(500 + i) for i in range(60)]).photometry
+    return LatentFamily(
+        *networks,
+        basis=SpectralBasis.fit(toy_spectra(200), n_components=40),
+        latent_scaler=LatentScaler.fit([0.06, 0.1, 0.14], [-0.1, 0.0, 0.1]),
+        condition_scaler=ConditionScaler.fit(photometry),
+    )
+
+
+@pytest.fixture
+def request_of():
+    def build(galaxy, **options):
+        return PredictionRequest(synthetic_cutout(galaxy), PredictionOptions(**options))
+
+    return build

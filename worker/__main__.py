@@ -1,0 +1,51 @@
+"""`python -m worker predict | fetch`: one worker process, configured by `FIBERLESS_*` variables."""
+
+import typer
+
+from fiberless.errors import FiberlessError
+from fiberless.settings import Settings
+from worker.logs import configure_logs
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command()
+def predict() -> None:
+    """Take jobs with images, predict them in batches, store the predictions."""
+    from worker.predict import run_predict  # noqa: PLC0415  torch, which fetching must not load
+
+    settings, redis_url = _start()
+    raise typer.Exit(run_predict(settings, redis_url))
+
+
+@app.command()
+def fetch() -> None:
+    """Take jobs with positions, fetch their images; send lost hints again."""
+    from worker.fetch import run_fetch  # noqa: PLC0415
+
+    settings, redis_url = _start()
+    raise typer.Exit(run_fetch(settings, redis_url))
+
+
+def main() -> None:
+    """Run a worker; an error at its start is one clear line and exit code 2."""
+    try:
+        app()
+    except FiberlessError as error:
+        typer.echo(f"worker: {error}", err=True)
+        raise SystemExit(2) from error
+
+
+def _start() -> tuple[Settings, str]:
+    settings = Settings()
+    configure_logs(settings.log_format)
+    if settings.redis_url is None:
+        typer.echo("worker: FIBERLESS_REDIS_URL is not set", err=True)
+        raise typer.Exit(2)
+    return settings, settings.redis_url
+
+
+if __name__ == "__main__":
+    main()

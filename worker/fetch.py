@@ -1,0 +1,126 @@
+"""`Fetcher` and `run_fetch`: the process that turns positions into images, and sweeps."""
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, TASK_FETCH, ErrorReport, Target
+from fiberless.cutouts.source import CutoutSource, configured_source
+from fiberless.errors import FatalError, FiberlessError, TransientError
+from fiberless.hints import Hints, make_celery
+from fiberless.settings import Settings
+from fiberless.storage import ClaimedJob, Store, open_store
+from worker.consume import consume
+from worker.identity import new_worker_id
+from worker.keeper import LeaseKeeper
+from worker.sweeper import Sweeper
+
+__all__ = ["Fetcher", "run_fetch"]
+
+_CONCURRENCY: Final = 8
+_log = structlog.get_logger(__name__)
+
+
+class Fetcher:
+    """Fetches the image of one job at a time and thread.
+
+    Parameters
+    ----------
+    publish : callable
+        Tells the workers of a queue that a job waits: (job id, queue).
+
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: CutoutSource,
+        *,
+        keeper: LeaseKeeper,
+        publish: Callable[[str, str], object],
+        max_attempts: int,
+    ) -> None:
+        self._store = store
+        self._source = source
+        self._keeper = keeper
+        self._publish = publish
+        self._max_attempts = max_attempts
+
+    def run(self, job_id: str) -> None:
+        """Fetch the image of a job and pass it on; a job that is not free is left alone."""
+        token = self._keeper.hold()
+        try:
+            for job in self._claim(job_id, token):
+                self._fetch(job, token)
+        except TransientError as error:
+            # The storage is away: the lease runs out, and the sweeper sends the job again.
+            _log.warning("job left to the sweeper", job_id=job_id, reason=error.detail)
+        finally:
+            self._keeper.drop(token)
+
+    def _claim(self, job_id: str, token: str) -> list[ClaimedJob]:
+        return self._store.claim(
+            [job_id],
+            owner=token,
+            queue=QUEUE_FETCH,
+            lease_seconds=self._keeper.lease_seconds,
+            max_attempts=self._max_attempts,
+        )
+
+    def _fetch(self, job: ClaimedJob, token: str) -> None:
+        try:
+            cutout = self._source.fetch(_target_of(job))
+        except FiberlessError as error:
+            self._give_up(job, token, error)
+        except Exception:  # noqa: BLE001  any fault of a source is that job's own
+            _log.exception("fetching broke", job_id=job.id)
+            self._give_up(job, token, FatalError("internal-error", "fetching broke; the log tells why"))
+        else:
+            if self._store.attach_cutout(job.id, token, cutout):
+                self._publish(job.id, QUEUE_PREDICT)
+
+    def _give_up(self, job: ClaimedJob, token: str, error: FiberlessError) -> None:
+        """Release a job after a passing fault, for the sweeper to send it again; end it after any other."""
+        _log.warning("image not fetched", job_id=job.id, slug=error.slug, detail=error.detail)
+        if isinstance(error, TransientError) and job.attempt < self._max_attempts:
+            self._store.release(job.id, token)
+        else:
+            self._store.fail(job.id, token, ErrorReport.of(error))
+
+
+def run_fetch(settings: Settings, redis_url: str) -> int:
+    """Fetch and sweep until a signal comes; returns the exit code.
+
+    Raises
+    ------
+    FiberlessError
+        If the image source or the storage cannot be opened.
+
+    """
+    source = configured_source(settings)
+    store = open_store(settings)
+    hints = Hints(redis_url)
+    worker_id = new_worker_id("fetch")
+    keeper = LeaseKeeper(
+        store, worker_kind="fetch", worker_id=worker_id, lease_seconds=settings.lease_seconds
+    )
+    fetcher = Fetcher(store, source, keeper=keeper, publish=hints.publish, max_attempts=settings.max_attempts)
+    sweeper = Sweeper(store, hints, settings=settings)
+    celery = make_celery(redis_url, socket_timeout_seconds=5.0)
+    celery.task(name=TASK_FETCH)(fetcher.run)
+    keeper.start()
+    sweeper.start()
+    _log.info("fetching and sweeping", worker_id=worker_id)
+    exit_code = consume(celery, queue=QUEUE_FETCH, worker_id=worker_id, concurrency=_CONCURRENCY)
+    sweeper.close()
+    keeper.close()
+    hints.close()
+    store.close()
+    return exit_code
+
+
+def _target_of(job: ClaimedJob) -> Target:
+    if job.target is None:
+        raise FatalError("internal-error", f"job {job.id} has neither an image nor a position")
+    return job.target

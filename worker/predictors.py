@@ -1,0 +1,99 @@
+"""`PredictorShelf`: the models that a worker has loaded, verified and warmed, by version."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import structlog
+import torch
+
+from fiberless.bands import N_BANDS
+from fiberless.contract import PredictionOptions, PredictionRequest, PredictionResult
+from fiberless.cutout import Cutout
+from fiberless.inference.predictor import Predictor, load_predictor
+from fiberless.manifest import read_manifest, resolve_version, verify_files
+from worker.batcher import DeviceLostError
+
+__all__ = ["PredictorShelf"]
+
+_VERSIONS_KEPT: Final = 2
+_log = structlog.get_logger(__name__)
+
+
+class PredictorShelf:
+    """Predictors by version, the least used one put away when there are too many.
+
+    Parameters
+    ----------
+    store : Path
+        Folder of model versions.
+    default_version : str or None
+        The version for requests that name none; None takes the store's own default.
+    device : str
+        torch device, or `auto`.
+
+    Raises
+    ------
+    UsageError
+        `unknown-model` if the default version is not in the store.
+    FatalError
+        `model-unavailable`, naming the file that is missing or differs from its pinned hash.
+
+    """
+
+    def __init__(self, store: Path, *, default_version: str | None, device: str) -> None:
+        self._store = store
+        self._device = device
+        self._predictors: OrderedDict[str, Predictor] = OrderedDict()
+        self.default_version = resolve_version(store, default_version)
+        self._take(self.default_version)
+
+    def predict(self, requests: Sequence[PredictionRequest]) -> list[PredictionResult]:
+        """Results of requests, in their order; requests for one version go through it together.
+
+        Raises
+        ------
+        DeviceLostError
+            If the accelerator's context is lost, by an illegal access, say.
+
+        """
+        versions = [request.options.model or self.default_version for request in requests]
+        results: dict[int, PredictionResult] = {}
+        for version in dict.fromkeys(versions):
+            places = [place for place, other in enumerate(versions) if other == version]
+            answers = _predict(self._take(version), [requests[place] for place in places])
+            results.update(zip(places, answers, strict=True))
+        return [results[place] for place in range(len(requests))]
+
+    def _take(self, version: str) -> Predictor:
+        if version not in self._predictors:
+            self._predictors[version] = self._load(version)
+        self._predictors.move_to_end(version)
+        if len(self._predictors) > _VERSIONS_KEPT:
+            self._predictors.popitem(last=False)
+        return self._predictors[version]
+
+    def _load(self, version: str) -> Predictor:
+        """Verify every file, load, and predict once, so that no caller waits for the first kernel."""
+        verify_files(self._store, read_manifest(self._store, version))
+        predictor = load_predictor(self._store, version, device=self._device)
+        predictor.predict([_warm_up_request(predictor.manifest.cutout_pixels)])
+        _log.info("model ready", version=version, device=self._device)
+        return predictor
+
+
+def _predict(predictor: Predictor, requests: list[PredictionRequest]) -> list[PredictionResult]:
+    try:
+        return predictor.predict(requests)
+    except torch.AcceleratorError as error:
+        raise DeviceLostError(str(error)) from error
+
+
+def _warm_up_request(pixels: int) -> PredictionRequest:
+    """Request of a round Gaussian source, r = 16.5 mag; its result is thrown away."""
+    offset = np.arange(pixels) - (pixels - 1) / 2
+    profile = np.exp(-0.5 * (offset[:, None] ** 2 + offset[None, :] ** 2) / 4.0**2)
+    flux_nmgy = np.repeat(250.0 * profile[None] / profile.sum(), N_BANDS, axis=0)
+    return PredictionRequest(Cutout(flux_nmgy=flux_nmgy, source="mock"), PredictionOptions(n_candidates=2))

@@ -1,0 +1,68 @@
+"""`Sweeper`: the safety net: sends lost hints again and ends jobs that are out of attempts."""
+
+import threading
+from typing import Final
+
+import structlog
+
+from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT
+from fiberless.errors import TransientError
+from fiberless.hints import Hints
+from fiberless.settings import Settings
+from fiberless.storage import Store
+
+__all__ = ["Sweeper"]
+
+_HINTS_PER_QUEUE: Final = 1000
+"""More are not put into a queue by sweeping: a long backlog must not be sent over and over."""
+_log = structlog.get_logger(__name__)
+
+
+class Sweeper:
+    """Sweeps every few seconds on a thread of its own. Several may run: each row is swept by one of them."""
+
+    def __init__(self, store: Store, hints: Hints, *, settings: Settings) -> None:
+        self._store = store
+        self._hints = hints
+        self._settings = settings
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._sweep_forever, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closing.set()
+        self._thread.join()
+
+    def sweep(self) -> int:
+        """Sweep once; returns how many hints were sent again."""
+        return sum(self._sweep_queue(queue) for queue in (QUEUE_FETCH, QUEUE_PREDICT))
+
+    def _sweep_queue(self, queue: str) -> int:
+        waiting = self._hints.waiting(queue)
+        due = self._store.sweep(
+            max_attempts=self._settings.max_attempts,
+            resend_after_seconds=self._settings.resend_seconds,
+            queues=[queue],
+            limit=0 if waiting is None else max(0, _HINTS_PER_QUEUE - waiting),
+        )
+        sent = 0
+        for job_id, _ in due:
+            if not self._hints.send(job_id, queue):
+                break  # the broker went away; these rows are due again soon
+            sent += 1
+        if sent:
+            _log.info("hints sent again", queue=queue, jobs=sent)
+        return sent
+
+    def _sweep_forever(self) -> None:
+        while not self._closing.wait(self._settings.sweep_seconds):
+            try:
+                self.sweep()
+            except TransientError as error:
+                _log.warning("not swept", reason=error.detail)
+            except Exception:  # noqa: BLE001  the net must not tear for good
+                _log.exception("sweeping broke; trying again")

@@ -44,7 +44,7 @@ async def outcome_answer(request: Request, outcome: Outcome, service: Service) -
         raise FatalError("internal-error", "a submission led nowhere")
     if job.phase is JobPhase.ERROR and job.error is not None:
         error = _error_of(job.error)
-        return problem_response(error, instance=request.url.path, job=job.model_dump(mode="json"))
+        return problem_response(error, path=request.url.path, job=job.model_dump(mode="json"))
     return job_answer(job, status_code=202)
 
 

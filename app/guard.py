@@ -67,7 +67,7 @@ class LastResort:
             if started:
                 raise
             error = FatalError("internal-error", "an unexpected error; it has been logged")
-            await problem_response(error, instance=scope["path"])(scope, receive, send)
+            await problem_response(error, path=scope["path"])(scope, receive, send)
 
 
 class BodyGate:
@@ -84,7 +84,7 @@ class BodyGate:
             return
         refusal = self._refusal(Headers(scope=scope))
         if refusal is not None:
-            await problem_response(refusal, instance=scope["path"])(scope, receive, send)
+            await problem_response(refusal, path=scope["path"])(scope, receive, send)
             return
         await self._app(scope, self._counted(receive), send)
 

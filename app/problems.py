@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -34,6 +35,7 @@ _SLUG_OF_FIELD: Final = {
     "object_id": "invalid-object-id",
 }
 _RETRY_AFTER_SECONDS: Final = {429: "1", 503: "5"}
+_LONGEST_INSTANCE: Final = 512
 _log = logging.getLogger(__name__)
 
 
@@ -49,10 +51,10 @@ class ProblemDetail(BaseModel):
     instance: str = Field(description="Path of the request")
 
 
-def problem_response(error: FiberlessError, *, instance: str, **members: Any) -> JSONResponse:
-    """Answer that reports an error; `members` extend the document."""
+def problem_response(error: FiberlessError, *, path: str, **members: Any) -> JSONResponse:
+    """Answer that reports an error of the request to `path`; `members` extend the document."""
     status = error.problem.status
-    document = _document(error.slug, error.problem, detail=error.detail, instance=instance)
+    document = _document(error.slug, error.problem, detail=error.detail, path=path)
     headers = {"Retry-After": _RETRY_AFTER_SECONDS[status]} if status in _RETRY_AFTER_SECONDS else {}
     return _answer(document | members, headers=headers)
 
@@ -60,7 +62,8 @@ def problem_response(error: FiberlessError, *, instance: str, **members: Any) ->
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI declaration of problem answers with these statuses, for `responses=` of a route."""
     schema = {"schema": {"$ref": "#/components/schemas/ProblemDetail"}}
-    titles = {status: _titles(status) for status in (*statuses, 500)}
+    titles: dict[int | str, str] = {status: _titles(status) for status in statuses}
+    titles["default"] = "Any other problem"
     return {
         status: {"description": title, "content": {PROBLEM_MEDIA_TYPE: schema}}
         for status, title in titles.items()
@@ -81,13 +84,13 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-def _document(slug: str, problem: Problem, *, detail: str, instance: str) -> dict[str, Any]:
+def _document(slug: str, problem: Problem, *, detail: str, path: str) -> dict[str, Any]:
     return {
         "type": f"/problems/{slug}",
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
-        "instance": instance,
+        "instance": quote(path, safe="/:@")[:_LONGEST_INSTANCE],
     }
 
 
@@ -123,17 +126,17 @@ async def _on_fiberless_error(request: Request, error: Exception) -> JSONRespons
     assert isinstance(error, FiberlessError)  # noqa: S101  # the registration says so; mypy cannot know
     if error.problem.status >= 500:
         _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
-    return problem_response(error, instance=request.url.path)
+    return problem_response(error, path=request.scope["path"])
 
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # as above
-    return problem_response(usage_error(error), instance=request.url.path)
+    return problem_response(usage_error(error), path=request.scope["path"])
 
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # as above
     slug = _SLUG_OF_STATUS.get(error.status_code, "invalid-parameter")
     detail = f"{request.method} {request.url.path[:200]}: {PROBLEMS[slug].title.lower()}"
-    document = _document(slug, PROBLEMS[slug], detail=detail, instance=request.url.path)
+    document = _document(slug, PROBLEMS[slug], detail=detail, path=request.scope["path"])
     return _answer(document, headers=error.headers)

@@ -63,7 +63,7 @@ def demo(
 
 
 @app.command()
-def predict(  # noqa: PLR0913  # each is an option of the command
+def predict(
     images: Annotated[list[Path], typer.Argument(help="FITS files, one galaxy each.", exists=True)],
     *,
     url: Annotated[str, typer.Option(help="Where the service listens.")] = DEFAULT_URL,

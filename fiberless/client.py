@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypedDict, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -126,21 +127,21 @@ class Client:
 
     def prediction(self, prediction_id: str) -> Prediction:
         """Stored prediction by its id; UsageError `not-found` if there is none."""
-        return Prediction.model_validate_json(self._get(f"predictions/{prediction_id}"))
+        return Prediction.model_validate_json(self._get(_of_prediction(prediction_id)))
 
     def get(self, object_id: str) -> Prediction:
         """Newest prediction of an object; UsageError `not-found` if there is none."""
-        document = json.loads(self._get(f"objects/{object_id}"))
+        document = json.loads(self._get(_of_object(object_id)))
         return Prediction.model_validate(document["prediction"])
 
     def spectrum_fits(self, prediction_id: str, *, candidate: int | None = None) -> bytes:
         """FITS file of a prediction: of the shown spectrum, or of one candidate."""
         query = "" if candidate is None else f"&candidate={candidate}"
-        return self._get(f"predictions/{prediction_id}/spectrum?format=fits{query}")
+        return self._get(_of_prediction(prediction_id) + f"/spectrum?format=fits{query}")
 
     def cutout_fits(self, prediction_id: str) -> bytes:
         """FITS file of the image that a prediction was made from."""
-        return self._get(f"predictions/{prediction_id}/cutout?format=fits")
+        return self._get(_of_prediction(prediction_id) + "/cutout?format=fits")
 
     def models(self) -> dict[str, Any]:
         """The service's models: `default`, and a list `models` with manifests and cards."""
@@ -198,12 +199,12 @@ class AsyncClient:
 
     async def get(self, object_id: str) -> Prediction:
         """Newest prediction of an object; as `Client.get`."""
-        document = json.loads(await self._run(_read(self._http, f"objects/{object_id}")))
+        document = json.loads(await self._run(_read(self._http, _of_object(object_id))))
         return Prediction.model_validate(document["prediction"])
 
     async def spectrum_fits(self, prediction_id: str) -> bytes:
         """FITS file of a prediction; as `Client.spectrum_fits`."""
-        return await self._run(_read(self._http, f"predictions/{prediction_id}/spectrum?format=fits"))
+        return await self._run(_read(self._http, _of_prediction(prediction_id) + "/spectrum?format=fits"))
 
     async def _run(self, conversation: _Conversation[T]) -> T:
         step = next(conversation)
@@ -259,6 +260,14 @@ def _next_address(job: Job, deadline: float) -> str:
             "source-unavailable", f"job {job.id} is still {job.phase}; it goes on without us"
         )
     return f"{job.links.self}?wait={min(_POLL_SECONDS, max(1, int(remaining)))}"
+
+
+def _of_prediction(prediction_id: str) -> str:
+    return f"predictions/{quote(prediction_id, safe='')}"
+
+
+def _of_object(object_id: str) -> str:
+    return f"objects/{quote(object_id, safe=':')}"
 
 
 def _read(http: httpx.Client | httpx.AsyncClient, path: str) -> _Conversation[bytes]:

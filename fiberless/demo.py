@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from fiberless.client import Client
 from fiberless.contract import Job, Prediction
 from fiberless.cutouts.fits import read_cutout
+from fiberless.errors import UsageError
 from fiberless.launcher import Stack
 from fiberless.plot import plot_prediction
 from fiberless.property_table import property_table
@@ -32,13 +33,22 @@ def run_demo(image: Path, *, out: Path, settings: Settings, console: Console) ->
     settings : as for `serve`; a free port and a temporary data folder replace those given
     console : where to show progress and the table
 
+    Raises
+    ------
+    UsageError
+        `fits-empty` if there is no such image; else what the service refuses.
+    FatalError
+        If the service cannot start.
+
     """
+    if not image.is_file():
+        raise UsageError("fits-empty", f"there is no file {image}")
     with TemporaryDirectory(prefix="fiberless-", dir="/tmp") as folder:  # a short path, mode 700
         alone = settings.model_copy(update={"port": 0, "host": "127.0.0.1", "data_dir": Path(folder)})
         with Stack(alone, console.print) as stack, job_progress(console) as show:
             stack.wait_ready(timeout_seconds=_READY_SECONDS)
             with Client(stack.url) as client:
-                prediction = client.predict(image, progress=show, object_id=f"demo:{image.stem}")
+                prediction = client.predict(image, progress=_tending(stack, show), label=image.name)
                 console.print(property_table(prediction))
                 for path in write_products(client, prediction, out=out, name=image.stem):
                     console.print(f"wrote {path}")
@@ -67,3 +77,13 @@ def job_progress(console: Console, first: str = "starting the service") -> Itera
             progress.update(line, description=text, completed=job.progress.done, total=job.progress.total)
 
         yield show
+
+
+def _tending(stack: Stack, show: Callable[[Job], None]) -> Callable[[Job], None]:
+    """Progress callback that also looks after the processes."""
+
+    def tell(job: Job) -> None:
+        stack.tend()
+        show(job)
+
+    return tell

@@ -21,7 +21,9 @@ _log = structlog.get_logger(__name__)
 
 
 def make_celery(redis_url: str, *, socket_timeout_seconds: float) -> Celery:
-    """Celery application with the settings that the service relies on; see `docs/decisions.md`.
+    """Make the Celery application of the service, for its clients and its workers.
+
+    Late acknowledgement, ids only, no result backend, no wait for Redis beyond its timeout.
 
     Parameters
     ----------

@@ -90,7 +90,8 @@ def summarise(
             value=None, lower=None, upper=None, level=level, unit=unit, flag=reason, method=method
         )
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
-    lower, value, upper = (float(v) for v in significant(np.quantile(good, tails)))
+    # Weibull positions i/(K+1): a new draw falls inside with the stated probability, whatever K
+    lower, value, upper = (float(v) for v in significant(np.quantile(good, tails, method="weibull")))
     return Measurement(
         value=value, lower=lower, upper=upper, level=level, unit=unit, flag=flag, method=method
     )

@@ -104,7 +104,9 @@ def sigma_library_kms(wave_rest_aa: FloatArray) -> FloatArray:
 def resample_log_flux(
     ln_flux_rest: FloatArray, redshift: FloatArray, wave_observed_aa: FloatArray
 ) -> FloatArray:
-    """Shift spectra from the rest grid to an observed grid, linear in ln F.
+    """Shift spectra from the rest grid to an observed grid, linear in F_λ between pixels.
+
+    Linear in ln F would take 2 % of the flux of a narrow line.
 
     Parameters
     ----------
@@ -126,5 +128,5 @@ def resample_log_flux(
     left = np.take_along_axis(ln_flux, index, axis=-1)
     right = np.take_along_axis(ln_flux, index + 1, axis=-1)
     inside = (position >= 0) & (position <= _REST_PIXELS - 1)
-    values: FloatArray = np.where(inside, left + (right - left) * fraction, np.nan)
+    values: FloatArray = np.where(inside, left + np.log1p(fraction * np.expm1(right - left)), np.nan)
     return values.astype(ln_flux.dtype)

@@ -14,18 +14,18 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 @app.command()
 def predict() -> None:
     """Take jobs with images, predict them in batches, store the predictions."""
+    settings, redis_url = _start()
     from worker.predict import run_predict  # noqa: PLC0415  torch, which fetching must not load
 
-    settings, redis_url = _start()
     raise typer.Exit(run_predict(settings, redis_url))
 
 
 @app.command()
 def fetch() -> None:
     """Take jobs with positions, fetch their images; send lost hints again."""
+    settings, redis_url = _start()
     from worker.fetch import run_fetch  # noqa: PLC0415
 
-    settings, redis_url = _start()
     raise typer.Exit(run_fetch(settings, redis_url))
 
 

@@ -30,7 +30,7 @@ async def readyz(request: Request, service: ServiceDep) -> Response:
     missing = [name for name, state in checks.items() if state != "ok"]
     if missing:
         error = TransientError("not-ready", f"not ready: {', '.join(missing)}")
-        return problem_response(error, instance=request.url.path, checks=checks)
+        return problem_response(error, path=request.url.path, checks=checks)
     return Response(Readiness(checks=checks).model_dump_json(), media_type="application/json")
 
 

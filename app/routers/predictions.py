@@ -3,7 +3,6 @@
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fiberless.cutouts.product import prediction_fits
 
 from app.answers import candidate_document, check_candidate, outcome_answer, spectrum_document
 from app.documents import CandidateSpectrum, SpectrumDocument
@@ -15,6 +14,7 @@ from app.service import Outcome, ServiceDep
 from app.submissions import FITS_MEDIA_TYPES, SubmissionDep
 from fiberless.contract import Job, Prediction
 from fiberless.cutouts.fits import write_cutout
+from fiberless.cutouts.product import prediction_fits
 
 __all__ = ["router"]
 
@@ -78,7 +78,7 @@ async def read(request: Request, prediction_id: PredictionId, service: ServiceDe
         **problem_responses(404, 406, 422, 503),
     },
 )
-async def spectrum(  # noqa: PLR0913  # the query's parameters
+async def spectrum(
     request: Request,
     prediction_id: PredictionId,
     service: ServiceDep,

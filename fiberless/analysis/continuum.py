@@ -36,8 +36,9 @@ FIT_EDGES_AA: Final = np.concatenate([FIT_WAVE_AA, [FIT_WAVE_AA[-1] ** 2 / FIT_W
 """Borders of those pixels. (P + 1,)"""
 
 N_COMPONENTS: Final = 32
-N_POLYNOMIALS: Final = 4
+N_POLYNOMIALS: Final = 8
 _POLYNOMIAL_SCATTER: Final = 0.05
+_OLD_GYR: Final = 1.0
 _STAR_SIGMA_KMS: Final = (0.0, 100.0, 200.0, 350.0)
 _TAU_5500: Final = (0.0, 0.6, 1.4, 2.6)
 _BALMER_HALF_WIDTH_KMS: Final = 600.0
@@ -124,15 +125,18 @@ def emission_mask() -> BoolArray:
 
 @cache
 def continuum_basis() -> ContinuumBasis:
-    """Basis from the packaged populations × dust × velocity dispersion, and a low polynomial on their mean.
+    """Basis from the packaged populations × dust × velocity dispersion, and polynomials on an old spectrum.
 
     The library's populations lie in its span, so any star-formation history does. Dust goes as λ^−0.7
-    (Charlot & Fall 2000, ApJ 539, 718). The polynomial takes up errors of the flux calibration.
+    (Charlot & Fall 2000, ApJ 539, 718). The polynomials, times the mean of the populations older than 1 Gyr,
+    take up errors of the flux calibration and of the library's colours, which would else be fitted by wrong
+    ages and so by wrong Balmer absorption.
     """
     library = _library()
     components, variance = _principal(library)
+    is_old = np.tile(load_ssp().age_gyr > _OLD_GYR, len(library) // load_ssp().age_gyr.size)
     x = np.linspace(-1, 1, FIT_WAVE_AA.size)
-    tilts = legendre.legvander(x, N_POLYNOMIALS)[:, 1:] * library.mean(axis=0)[:, None]
+    tilts = legendre.legvander(x, N_POLYNOMIALS)[:, 1:] * library[is_old].mean(axis=0)[:, None]
     vectors = np.concatenate([components, tilts], axis=1)
     precision = np.concatenate([1 / variance, np.full(N_POLYNOMIALS, _POLYNOMIAL_SCATTER**-2)])
     rows, columns = np.triu_indices(vectors.shape[1])
@@ -140,7 +144,7 @@ def continuum_basis() -> ContinuumBasis:
 
 
 def _library() -> FloatArray:
-    """Population spectra with dust and broadening, each of mean 1. (S, P)"""
+    """Population spectra with dust and broadening, each of mean 1; age runs fastest. (S, P)"""
     flux = load_ssp().flux.astype(np.float64).reshape(-1, REST_WAVE_AA.size + 2 * TEMPLATE_MARGIN)
     inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
     parts = [

@@ -19,13 +19,14 @@ from fiberless.wavelength import LIGHT_SPEED_KMS, sigma_instrument_kms
 
 __all__ = ["SpectralFit", "fit_spectra"]
 
-_ITERATIONS: Final = 4
-_MODEL_ERROR: Final = 0.005
+_ITERATIONS: Final = 5
+_MODEL_ERROR: Final = 0.02
 """Error of the library as a share of the mean flux: what a pixel weighs where noise does not matter."""
 _MIN_PIXELS: Final = 400
 _MIN_PIXEL_COVERAGE: Final = 0.5
 _LINE_HALF_WIDTH_KMS: Final = 400.0
 _MIN_LINE_COVERAGE: Final = 0.85
+_LEVEL_HALF_WIDTH_AA: Final = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,8 @@ class SpectralFit:
     ----------
     flux : (N, J) line fluxes, 1e-17 erg/(s cm2), emission positive
     flux_error : (N, J) standard deviations; without an inverse variance, those of the library's error alone
-    continuum_level : (N, J) continuum at each line, 1e-17 erg/(s cm2 Å), observed frame
+    continuum_level : (N, J) mean continuum within 10 Å of each line, stellar absorption included,
+        1e-17 erg/(s cm2 Å), observed frame
     ew_aa : (N, J) rest-frame equivalent widths in Å, `flux` / (1 + z) / `continuum_level`
     ew_error_aa : (N, J)
     gas_sigma_kms : (N,) dispersion of the gas, the instrument's taken out
@@ -166,7 +168,7 @@ def _fit_at(scaled: _Scaled, velocity_kms: float) -> SpectralFit:
 
 def _in_units(scaled: _Scaled, continuum: FloatArray, lines: LineValues, velocity_kms: float) -> SpectralFit:
     scale = scaled.scale[:, None]
-    level = continuum[:, _line_pixels()] + lines.pedestal
+    level = _continuum_level(continuum) + lines.pedestal
     level = np.where(scaled.measurable & (level > 0), level, np.nan)
     flux = np.where(scaled.measurable, lines.flux, np.nan)
     error = np.where(scaled.measurable, np.sqrt(np.maximum(lines.variance, 0.0)), np.nan)
@@ -195,9 +197,10 @@ def _instrument_kms(edges_aa: FloatArray, redshift: FloatArray) -> FloatArray:
     return width
 
 
-def _line_pixels() -> list[int]:
-    """Pixel (J) of `FIT_WAVE_AA` that each fitted line's centre falls into."""
-    return [int(np.searchsorted(FIT_EDGES_AA, line(name).wave_aa)) - 1 for name in FITTED_LINES]
+def _continuum_level(continuum: FloatArray) -> FloatArray:
+    """Mean continuum (N, J) within 10 Å of each line, stellar absorption included."""
+    near = [np.abs(FIT_WAVE_AA - line(name).wave_aa) < _LEVEL_HALF_WIDTH_AA for name in FITTED_LINES]
+    return np.stack([continuum[:, pixels].mean(axis=1) for pixels in near], axis=-1)
 
 
 def _line_coverage(coverage: FloatArray) -> FloatArray:

@@ -55,7 +55,8 @@ def sample_values(
     -------
     dict of (N,) float64; NaN is not measurable
         `redshift`; `dn4000`; `flux_<line>` in 1e-17 erg/(s cm2) and `ew_<line>` in rest-frame Å, emission
-        positive, for each line of `LINES`; `gas_sigma` in km/s; `bpt_class`, values of `bpt.BptClass`.
+        positive, over the mean stellar continuum within 10 Å, for each line of `LINES`; `gas_sigma` in km/s;
+        `bpt_class`, values of `bpt.BptClass`.
 
     Raises
     ------

@@ -27,6 +27,7 @@ from fiberless.cutouts.wcs import (
     check_pixel_scale,
     pixel_position,
     read_wcs,
+    rounded_position,
     shifted,
     sky_position_deg,
 )
@@ -258,12 +259,12 @@ def _position(
 ) -> tuple[float, float] | None:
     cards = next((found for header in headers if (found := card_position_deg(header))), None)
     if wcs is None:
-        return cards
+        return cards and rounded_position(*cards)
     middle = (side - 1) / 2 - central_start(side)
     centre = sky_position_deg(wcs, middle, middle)
     if cards and _separation_arcsec(cards, centre) <= _CARD_POSITION_ARCSEC:
-        return cards
-    return centre
+        return rounded_position(*cards)
+    return rounded_position(*centre)
 
 
 def _separation_arcsec(first: tuple[float, float], second: tuple[float, float]) -> float:
@@ -285,8 +286,9 @@ def _source(header: Mapping[str, CardValue]) -> str:
 def _wcs_cards(wcs: TangentWcs) -> dict[str, str | float]:
     names = ("CRPIX1", "CRPIX2", "CRVAL1", "CRVAL2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
     numbers = dict(zip(names, (*wcs.crpix, *wcs.crval_deg, *wcs.cd_deg), strict=True))
-    kinds = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg", "RADESYS": "ICRS"}
-    return {**kinds, **numbers}
+    axes = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"}
+    plane: dict[str, str | float] = {"CTYPE3": "BAND", "CRPIX3": 1.0, "CRVAL3": 1.0, "CD3_3": 1.0}
+    return {"WCSAXES": 3, **axes, "RADESYS": "ICRS", **numbers, **plane}
 
 
 @contextmanager

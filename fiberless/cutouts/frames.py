@@ -5,6 +5,7 @@ Imports numpy, astropy and the nouns.
 
 import bz2
 import gzip
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def nearest_field(folder: Path, ra_deg: float, dec_deg: float) -> Field:
 
 
 def read_frame(path: Path) -> Frame:
-    """Read a frame through the gate.
+    """Read a frame through the gate; the frames of the last field are kept (62 MB), for its next galaxy.
 
     Raises
     ------
@@ -91,12 +92,17 @@ def read_frame(path: Path) -> Frame:
 
     """
     try:
-        image = walk_fits(_read(path, _LIMITS.inflated_bytes + 1), limits=_LIMITS)[0]
-        wcs = read_wcs(image.header)
+        return _frame(path, path.stat().st_mtime_ns)
     except (OSError, EOFError, UsageError) as error:
         raise FatalError("source-unavailable", f"{path.name} cannot be read: {error}") from error
+
+
+@lru_cache(maxsize=len(BANDS))
+def _frame(path: Path, _modified: int) -> Frame:
+    image = walk_fits(_read(path, _LIMITS.inflated_bytes + 1), limits=_LIMITS)[0]
+    wcs = read_wcs(image.header)
     if wcs is None or len(image.shape) != 2:
-        raise FatalError("source-unavailable", f"{path.name} is no corrected frame")
+        raise UsageError("fits-shape", "it is no corrected frame")
     return Frame(image, wcs)
 
 
@@ -106,8 +112,8 @@ def _edge_distance_px(field: Field, ra_deg: float, dec_deg: float) -> float:
     for path in field.frames.values():
         wcs, width, height = _frame_outline(path, path.stat().st_mtime_ns)
         x, y = pixel_position(wcs, ra_deg, dec_deg)
-        inside = min(x, y, width - 1 - x, height - 1 - y)
-        distances.append(inside if inside == inside else -1.0)  # noqa: PLR0124 (NaN on the far side of the sky)
+        on_this_side = math.isfinite(x) and math.isfinite(y)
+        distances.append(min(x, y, width - 1 - x, height - 1 - y) if on_this_side else -1.0)
     return min(distances)
 
 

@@ -14,7 +14,7 @@ from fiberless.cutout import CUTOUT_PIXELS, Cutout, TangentWcs
 from fiberless.cutouts.frames import Frame, nearest_field, read_frame
 from fiberless.cutouts.pixels import check_bands, decode, fill_invalid, pad_with_noise, stored_pixels
 from fiberless.cutouts.units import nmgy_factor
-from fiberless.cutouts.wcs import astropy_wcs, pixel_position, shifted
+from fiberless.cutouts.wcs import astropy_wcs, pixel_position, rounded_position, shifted
 
 __all__ = ["cut_frames"]
 
@@ -48,14 +48,15 @@ def cut_frames(folder: Path, ra: float, dec: float) -> Cutout:
     frames = {band: read_frame(field.frames[band]) for band in BANDS}
     x, y = pixel_position(frames["r"].wcs, ra, dec)
     grid = shifted(frames["r"].wcs, x=math.floor(x) - _CENTRE_PX, y=math.floor(y) - _CENTRE_PX)
-    flux = np.stack([_on_grid(frames[band], band, grid=grid, position=(ra, dec)) for band in BANDS])
+    position = rounded_position(ra, dec)
+    flux = np.stack([_on_grid(frames[band], band, grid=grid, position=position) for band in BANDS])
     missing = np.broadcast_to(np.isnan(flux).any(axis=0), flux.shape)
     known = np.where(missing, 0.0, flux)
     check_bands(known)
     return Cutout(
         flux_nmgy=pad_with_noise(known, missing),
-        ra=ra,
-        dec=dec,
+        ra=position[0],
+        dec=position[1],
         source="sdss",
         notes=_edge_notes(missing),
         wcs=grid,

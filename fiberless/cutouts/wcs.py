@@ -22,6 +22,7 @@ __all__ = [
     "check_pixel_scale",
     "pixel_position",
     "read_wcs",
+    "rounded_position",
     "shifted",
     "sky_position_deg",
 ]
@@ -92,6 +93,11 @@ def card_position_deg(header: Mapping[str, CardValue]) -> tuple[float, float] | 
     if not (-360 <= ra_deg <= 360 and -90 <= dec_deg <= 90):
         raise UsageError("invalid-wcs", f"RA = {ra_deg:g}, DEC = {dec_deg:g} is no position in degrees")
     return ra_deg % 360.0, dec_deg
+
+
+def rounded_position(ra_deg: float, dec_deg: float) -> tuple[float, float]:
+    """Position to 1e-9 degrees, which a FITS card holds exactly: read back, it is the same number."""
+    return round(ra_deg, 9) % 360.0, round(dec_deg, 9)
 
 
 def shifted(wcs: TangentWcs, *, x: float, y: float) -> TangentWcs:

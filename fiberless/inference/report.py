@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -72,8 +73,10 @@ class Drawn:
 def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> PredictionResult:
     """Assemble one galaxy's prediction: candidates by score, the shown spectrum, its spread, properties.
 
-    Absolute fluxes come from the image: the latent's amplitude times the r flux inside 1.5". Properties are
-    medians and intervals over values measured on each candidate's observed spectrum, never on averaged ones.
+    Absolute fluxes come from the image: the latent's amplitude times the r flux inside 1.5". They are those
+    of a fibre spectrum, not of the whole galaxy, and so are the line fluxes. Properties are medians and
+    intervals over values measured on each candidate's observed spectrum, never on averaged ones; where the
+    model leaves its promised range, their flag says so.
     """
     order = np.argsort(-drawn.score, kind="stable")
     redshift = drawn.redshift[order]
@@ -105,7 +108,7 @@ def _path(name: str) -> str:
 
 def _values(array: FloatArray) -> list[float | None]:
     """Six significant digits; null where the model does not reach."""
-    return [value if value == value else None for value in significant(array).tolist()]  # noqa: PLR0124
+    return [None if isnan(value) else value for value in significant(array).tolist()]
 
 
 def _spectrum(

@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import safetensors.numpy
+import safetensors.torch
 import torch
-from safetensors.numpy import load_file, save_file
+from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors import SafetensorError
 
 from fiberless.errors import FatalError
 from fiberless.inference.basis import LatentScaler, SpectralBasis
@@ -45,9 +48,9 @@ def save_version(folder: Path, family: LatentFamily, *, card: str, **manifest: A
     for name in _NETWORKS:
         getattr(family, name).save_pretrained(folder / name, safe_serialization=True)
         _drop_origin(folder / name / "config.json")
-    save_file(family.basis.to_arrays(), folder / _BASIS)
+    safetensors.numpy.save_file(family.basis.to_arrays(), folder / _BASIS)
     scalers = family.latent_scaler.to_arrays(_LATENT) | family.condition_scaler.to_arrays(_CONDITION)
-    save_file(scalers, folder / _SCALERS)
+    safetensors.numpy.save_file(scalers, folder / _SCALERS)
     (folder / "card.md").write_text(card, encoding="utf-8")
     files = _hashes(folder)
     derived = {
@@ -78,26 +81,26 @@ def load_version(store: Path, version: str, device: str = "cpu") -> tuple[Latent
     verify_files(store, manifest)
     try:
         return _load(store / manifest.version, torch.device(device)), manifest
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except (KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         raise FatalError("model-unavailable", f"{version} cannot be loaded: {error}") from error
 
 
 def _load(folder: Path, device: torch.device) -> LatentFamily:
-    networks = {
-        name: network.from_pretrained(
-            folder / name, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
-        )
-        .to(device)
-        .eval()
-        for name, network in _NETWORKS.items()
-    }
-    scalers = load_file(folder / _SCALERS)
+    networks = {name: _network(kind, folder / name).to(device).eval() for name, kind in _NETWORKS.items()}
+    scalers = safetensors.numpy.load_file(folder / _SCALERS)
     return LatentFamily(
         **networks,
-        basis=SpectralBasis.from_arrays(load_file(folder / _BASIS)),
+        basis=SpectralBasis.from_arrays(safetensors.numpy.load_file(folder / _BASIS)),
         latent_scaler=LatentScaler.from_arrays(scalers, _LATENT),
         condition_scaler=ConditionScaler.from_arrays(scalers, _CONDITION),
     )
+
+
+def _network(kind: Any, folder: Path) -> Any:
+    """Build a network from its own files; diffusers' loader would fill weights that are missing at random."""
+    network = kind.from_config(kind.load_config(folder, local_files_only=True))
+    network.load_state_dict(safetensors.torch.load_file(folder / SAFETENSORS_WEIGHTS_NAME), strict=True)
+    return network
 
 
 def _drop_origin(config: Path) -> None:

@@ -63,7 +63,7 @@ class Child:
 
     """
 
-    def __init__(  # noqa: PLR0913  # the arguments of a process
+    def __init__(
         self,
         name: str,
         command: Sequence[str],

@@ -24,9 +24,7 @@ def save_checkpoint(
     temporary.rename(path)
 
 
-def load_checkpoint(
-    path: Path, module: nn.Module, *, optimizer: torch.optim.Optimizer, ema: EMAModel
-) -> int:
+def load_checkpoint(path: Path, module: nn.Module, *, optimizer: torch.optim.Optimizer, ema: EMAModel) -> int:
     """Restore a stage; the number of steps already done, 0 where there is no checkpoint."""
     if not path.exists():
         return 0

@@ -1,5 +1,7 @@
 """`TrainingConfig`: every choice of a training, stored in the manifest of what it makes."""
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["StageConfig", "TrainingConfig"]
@@ -26,7 +28,9 @@ class TrainingConfig(_Frozen):
 
     seed: int = 0
     n_components: int = 40
-    basis_rows: int = Field(default=20_000, description="Spectra that the principal components are taken from")
+    basis_rows: int = Field(
+        default=20_000, description="Spectra that the principal components are taken from"
+    )
     redshift_support: tuple[float, float] = (0.029, 0.171)
     widths: tuple[int, ...] = (32, 64, 128, 128)
     embedding_size: int = 256
@@ -40,3 +44,13 @@ class TrainingConfig(_Frozen):
         steps=2600, batch_size=256, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=400
     )
     denoiser: StageConfig = StageConfig(steps=4000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
+
+    def with_steps(self, *, contrastive: int | None = None, denoiser: int | None = None) -> Self:
+        """The same training with other numbers of steps; None keeps a stage's."""
+        stages = {"contrastive": contrastive, "denoiser": denoiser}
+        changed = {
+            name: getattr(self, name).model_copy(update={"steps": steps})
+            for name, steps in stages.items()
+            if steps is not None
+        }
+        return self.model_copy(update=changed)

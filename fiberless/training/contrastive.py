@@ -61,7 +61,9 @@ def contrastive_loss(
 
 
 @torch.inference_mode()
-def extract_features(encoder: ImageEncoder, data: Prepared, *, view: int, batch_size: int = 500) -> FloatArray:
+def extract_features(
+    encoder: ImageEncoder, data: Prepared, *, view: int, batch_size: int = 500
+) -> FloatArray:
     """Embeddings of all images in one of eight orientations. (N, E) float32, unit length"""
     features = []
     for start in range(0, len(data.images), batch_size):

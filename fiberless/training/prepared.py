@@ -60,9 +60,7 @@ def prepare(
     )
 
 
-def _make(
-    data: ShardSet, config: TrainingConfig, folder: Path, progress: Callable[[int, int], None]
-) -> None:
+def _make(data: ShardSet, config: TrainingConfig, folder: Path, progress: Callable[[int, int], None]) -> None:
     basis = SpectralBasis.fit(data.column("ln_shape", limit=config.basis_rows), config.n_components)
     images = np.lib.format.open_memmap(
         folder / _IMAGES, mode="w+", dtype=np.float16, shape=(len(data), 5, 64, 64)

@@ -90,7 +90,9 @@ def _train_contrast(
 ) -> ContrastiveTowers:
     towers = ContrastiveTowers(config)
     size = config.contrastive.batch_size
-    stage = Stage("contrastive", config.contrastive, towers, lambda g: contrastive_loss(towers, data, size, g))
+    stage = Stage(
+        "contrastive", config.contrastive, towers, lambda g: contrastive_loss(towers, data, size, g)
+    )
     run_stage(stage, folder, seed=config.seed, progress=lambda *a: progress("contrastive", *a))
     return towers
 
@@ -124,6 +126,8 @@ def _train_denoiser(
         features=torch.from_numpy(features),
         photometry=torch.from_numpy(data.photometry),
     )
-    stage = Stage("denoiser", config.denoiser, denoiser, lambda g: denoiser_loss(denoiser, tensors, config, g))
+    stage = Stage(
+        "denoiser", config.denoiser, denoiser, lambda g: denoiser_loss(denoiser, tensors, config, g)
+    )
     run_stage(stage, folder, seed=config.seed, progress=lambda *a: progress("denoiser", *a))
     return denoiser

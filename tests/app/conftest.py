@@ -1,6 +1,8 @@
 """A front end over a real store and a toy model, without broker and workers."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -42,13 +44,8 @@ def other_galaxy_fits() -> bytes:
     return write_cutout(synthetic_cutout(2))
 
 
-@pytest.fixture
-def settings(tmp_path: Path, model_store: Path) -> Settings:
-    return Settings(data_dir=tmp_path, model_store=model_store, redis_url=None, max_upload_bytes=2**20)
-
-
-@pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(settings)
     transport = httpx.ASGITransport(app=app)
     async with (
@@ -58,28 +55,57 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.fixture
-def work(settings: Settings, predictor: Predictor) -> Callable[[str], None]:
-    """A worker's part, done here and now: claim one job, predict, store."""
-
-    def run(job_id: str) -> None:
-        store = open_store(settings)
-        (job,) = store.claim([job_id], owner="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3)
-        (result,) = predictor.predict([PredictionRequest(store.load_cutout(job), job.options)])
-        assert store.finish(job.id, "w", result)
-        store.close()
-
-    return run
+def settings_in(folder: Path, model_store: Path) -> Settings:
+    return Settings(data_dir=folder, model_store=model_store, redis_url=None, max_upload_bytes=2**20)
 
 
 @pytest.fixture
-async def prediction_id(client, work, galaxy_fits) -> str:
-    answer = await client.post(
+def settings(tmp_path, model_store) -> Settings:
+    return settings_in(tmp_path, model_store)
+
+
+@pytest.fixture
+async def client(settings):
+    async with running(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def work(settings, predictor) -> Callable[[str], None]:
+    """A worker's part, done here and now."""
+    return partial(work_off, settings, predictor)
+
+
+@pytest.fixture(scope="session")
+def shared_settings(tmp_path_factory, model_store) -> Settings:
+    """Of one front end for the tests that only read, or are refused."""
+    return settings_in(tmp_path_factory.mktemp("data"), model_store)
+
+
+@pytest.fixture(scope="session")
+async def shared_client(shared_settings):
+    async with running(shared_settings) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def prediction_id(shared_client, shared_settings, predictor, galaxy_fits) -> str:
+    """A stored prediction of 4 candidates of the object test:1, for `shared_client`."""
+    answer = await shared_client.post(
         "/api/v1/predictions?object_id=test:1&n_candidates=4",
         content=galaxy_fits,
         headers={"Content-Type": "application/fits"},
     )
     assert answer.status_code == 202
-    work(answer.json()["id"])
-    job = (await client.get(answer.headers["Location"])).json()
+    work_off(shared_settings, predictor, answer.json()["id"])
+    job = (await shared_client.get(answer.headers["Location"])).json()
     return str(job["prediction_id"])
+
+
+def work_off(settings: Settings, predictor: Predictor, job_id: str) -> None:
+    """Claim one job, predict, store."""
+    store = open_store(settings)
+    (job,) = store.claim([job_id], owner="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3)
+    (result,) = predictor.predict([PredictionRequest(store.load_cutout(job), job.options)])
+    assert store.finish(job.id, "w", result)
+    store.close()

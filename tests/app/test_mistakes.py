@@ -237,11 +237,11 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-async def test_a_mistake_answers_its_problem(client, mistake):
+async def test_a_mistake_answers_its_problem(shared_client, mistake):
     request = {"method": "POST", "url": URL} | mistake.request
     if callable(request.get("content")):
         request["content"] = request["content"]()
-    answer = await client.request(**request)
+    answer = await shared_client.request(**request)
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (
         PROBLEMS[mistake.slug].status,
@@ -250,9 +250,9 @@ async def test_a_mistake_answers_its_problem(client, mistake):
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["status"] == answer.status_code
     assert problem["title"] == PROBLEMS[mistake.slug].title
-    assert problem["instance"] == request["url"].split("?")[0].replace("%00", "\0").replace("%0a", "\n")
+    assert problem["instance"].lower() == request["url"].split("?")[0].lower()
     assert 0 < len(problem["detail"]) <= 600
-    assert (await client.get(problem["type"])).status_code == 200
+    assert (await shared_client.get(problem["type"])).status_code == 200
 
 
 def test_the_mistakes_are_different():

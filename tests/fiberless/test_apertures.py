@@ -34,7 +34,9 @@ def brute_force(plane: np.ndarray, centre: tuple[float, float], radius: float) -
 @pytest.mark.parametrize("side", [64, 63, 51])
 def test_a_flat_image_gives_the_area_of_the_circle(side):
     flat = np.ones((2, 5, side, side))
-    np.testing.assert_allclose(aperture_nmgy(flat), np.broadcast_to(np.pi * RADII_PX**2, (2, 5, 5)), rtol=1e-9)
+    np.testing.assert_allclose(
+        aperture_nmgy(flat), np.broadcast_to(np.pi * RADII_PX**2, (2, 5, 5)), rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize(("dy", "dx"), [(0.0, 0.0), (0.31, -0.47), (-0.9, 0.6)])
@@ -112,11 +114,11 @@ def test_the_vector_has_its_names():
     assert row["growth_r_2.5-4.0"] == pytest.approx(2.5 * np.log10(inside[3] / inside[2]), abs=0.01)
 
 
-@pytest.mark.parametrize("sigma", [1.4, 2.2])
-def test_a_shift_of_the_galaxy_changes_no_magnitude(sigma):
+@pytest.mark.parametrize(("sigma", "tolerance"), [(1.4, 0.03), (2.2, 0.02)])
+def test_a_shift_of_the_galaxy_changes_magnitudes_no_more_than_its_pixels_do(sigma, tolerance):
     still = photometry(gaussian(64, sigma, total=300.0))
     moved = photometry(gaussian(64, sigma, dy=0.4, dx=-0.7, total=300.0))
-    np.testing.assert_allclose(moved, still, atol=0.02)
+    np.testing.assert_allclose(moved, still, atol=tolerance)
 
 
 def test_empty_and_negative_skies_give_finite_vectors():

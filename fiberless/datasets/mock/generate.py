@@ -77,4 +77,6 @@ def _refuse_other(out: Path, info: DatasetInfo) -> None:
         return
     found = DatasetInfo.model_validate_json(existing.read_text())
     if found != info:
-        raise UsageError("invalid-parameter", f"{out} holds another data set (n={found.n}, seed={found.seed})")
+        raise UsageError(
+            "invalid-parameter", f"{out} holds another data set (n={found.n}, seed={found.seed})"
+        )

@@ -37,7 +37,7 @@ class Light:
     Parameters
     ----------
     formed : (N, 3, A) M☉ formed per sheet and age bin
-    line_flux : (N, 4, 20) line fluxes at Earth in 1e-17 erg / (s cm2), after dust: three sheets and the nucleus
+    line_flux : (N, 4, 20) line fluxes at Earth in 1e-17 erg / (s cm2), after dust: sheets and nucleus
     band_nmgy : (N, 4, 5) fluxes in nanomaggies of the three sheets and the nucleus, lines included
 
     """

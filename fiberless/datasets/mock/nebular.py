@@ -20,7 +20,14 @@ HALPHA_ERG_PER_PHOTON: Final = 1.37e-12
 """Case B, 10^4 K: L(Hα) = 1.37e-12 erg × Q(H) (Osterbrock & Ferland 2006)."""
 IONISING_SHARE: Final = 0.72
 SUN_CGS: Final = 3.828e33
-_BALMER: Final = {"Halpha": 2.86, "Hbeta": 1.0, "Hgamma": 0.468, "Hdelta": 0.259, "Hepsilon": 0.159, "H8": 0.105}
+_BALMER: Final = {
+    "Halpha": 2.86,
+    "Hbeta": 1.0,
+    "Hgamma": 0.468,
+    "Hdelta": 0.259,
+    "Hepsilon": 0.159,
+    "H8": 0.105,
+}
 
 
 @dataclass(frozen=True)

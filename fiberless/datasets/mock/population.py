@@ -106,7 +106,9 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
         bulge_av_share=rng.uniform(0.3, 0.8, n),
         sigma_star=sigma,
         sigma_gas=np.clip(
-            sigma * 10 ** rng.normal(-0.08, 0.10, n) * np.where(agn == SEYFERT, rng.uniform(1, 1.6, n), 1), 40, 450
+            sigma * 10 ** rng.normal(-0.08, 0.10, n) * np.where(agn == SEYFERT, rng.uniform(1, 1.6, n), 1),
+            40,
+            450,
         ),
         agn=agn,
         lg_l_oiii=lg_l_oiii,
@@ -170,7 +172,7 @@ def _recent_boost(rng: np.random.Generator, n: int) -> FloatArray:
 
 
 def _stellar_metallicity(rng: np.random.Generator, m: FloatArray, quiescent: BoolArray) -> FloatArray:
-    """lg Z/Z☉ from the percentiles of Gallazzi et al. (2005, table 2), quiescent galaxies on the upper half."""
+    """lg Z/Z☉ from the percentiles of Gallazzi et al. (2005, table 2)."""
     mass = [8.91, 9.31, 9.72, 9.91, 10.11, 10.31, 10.51, 10.72, 10.91, 11.11, 11.51]
     p16 = [-1.11, -1.10, -0.97, -0.90, -0.80, -0.65, -0.41, -0.24, -0.14, -0.09, -0.04]
     p50 = [-0.60, -0.65, -0.52, -0.41, -0.23, -0.11, -0.01, 0.04, 0.07, 0.10, 0.13]
@@ -180,7 +182,9 @@ def _stellar_metallicity(rng: np.random.Generator, m: FloatArray, quiescent: Boo
     return middle + deviate * np.where(deviate > 0, high - middle, middle - low)
 
 
-def _size(rng: np.random.Generator, m: FloatArray, bulge_fraction: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _size(
+    rng: np.random.Generator, m: FloatArray, bulge_fraction: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Half-light radius in kpc (Shen et al. 2003, eqs. 17–18, ×1.2) and its excess over the mean in dex."""
     mass = 10**m
     late = 0.1 * mass**0.14 * (1 + mass / 3.98e10) ** 0.25

@@ -27,8 +27,9 @@ _MAX_SIGMA_PIXELS: Final = 8.0
 def broaden(spectra: FloatArray, redshift: FloatArray, sigma_star_kms: FloatArray) -> FloatArray:
     """Convolve with stellar motions and the instrument, less what the library already has.
 
-    σ²(λ) = σ*² + σ_inst²(λ(1+z)) − σ_SSP²(λ), not below zero: σ* under about 75 km/s at the blue end cannot be
-    made. Each spectrum is convolved with four Gaussians that span its range of σ² and interpolated in σ².
+    σ²(λ) = σ*² + σ_inst²(λ(1+z)) − σ_SSP²(λ), not below zero:
+    σ* under about 75 km/s at the blue end cannot be made. Each spectrum is convolved with
+    four Gaussians that span its range of σ² and interpolated in σ².
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def add_lines(
     for index, wave in enumerate(LINE_WAVE_AA):
         sigma = np.hypot(sigma_gas_kms, sigma_instrument_kms(wave * (1 + redshift))) / PIXEL_KMS
         centre = np.log(wave / TEMPLATE_WAVE_AA[0]) / pixel_log
-        pixels = int(round(centre)) + offsets
+        pixels = round(centre) + offsets
         edges = (np.append(pixels, pixels[-1] + 1) - 0.5 - centre) / (np.sqrt(2) * sigma[:, None])
         share = np.diff(erf(edges), axis=1) / 2
         width = TEMPLATE_WAVE_AA[pixels] * pixel_log * (1 + redshift[:, None])

@@ -85,7 +85,10 @@ BYTES: dict[str, tuple[str, Build]] = {
     "NAXIS logical": ("fits-header-invalid", lambda make: make.value(make.cube(), "NAXIS", "T")),
     "NAXIS3 gone": ("fits-header-invalid", lambda make: make.patch(make.cube(), "NAXIS3", "COMMENT")),
     "axis negative": ("fits-header-invalid", lambda make: make.value(make.cube(), "NAXIS1", "-64")),
-    "control bytes": ("fits-header-invalid", lambda make: make.patch(make.cube(), "BUNIT", "BUNIT   = '\x07'")),
+    "control bytes": (
+        "fits-header-invalid",
+        lambda make: make.patch(make.cube(), "BUNIT", "BUNIT   = '\x07'"),
+    ),
     "PCOUNT of an image": (
         "fits-header-invalid",
         lambda make: make.patch(make.cube(FILLER=1), "FILLER", "PCOUNT  =                    4"),
@@ -133,7 +136,10 @@ MEANING: dict[str, tuple[str, Build]] = {
     "different sizes": (
         "fits-shape",
         lambda make: make.file(
-            *[fits.PrimaryHDU(), *(fits.ImageHDU(make.galaxy(60 + i)[0], name=b) for i, b in enumerate("ugriz"))]
+            *[
+                fits.PrimaryHDU(),
+                *(fits.ImageHDU(make.galaxy(60 + i)[0], name=b) for i, b in enumerate("ugriz")),
+            ]
         ),
     ),
     "4 bands": ("wrong-band-count", lambda make: make.cube(make.galaxy(bands=4))),
@@ -209,7 +215,9 @@ def test_a_file_that_names_another_band(make):
 
 def test_band_files_that_are_not_aligned(make):
     shifted = make.wcs() | {"CRPIX1": make.wcs()["CRPIX1"] + 2}
-    files = {band: make.cube(make.galaxy()[0], **(shifted if band == "i" else make.wcs())) for band in "ugriz"}
+    files = {
+        band: make.cube(make.galaxy()[0], **(shifted if band == "i" else make.wcs())) for band in "ugriz"
+    }
     with pytest.raises(UsageError, match="i is not aligned") as caught:
         read_band_files(files)
     assert caught.value.slug == "invalid-wcs"

@@ -8,7 +8,7 @@ import torch
 
 from fiberless.errors import FatalError, UsageError
 from fiberless.inference.store import load_version, save_version
-from fiberless.manifest import read_manifest, resolve_version, verify_files
+from fiberless.manifest import file_sha256, read_manifest, resolve_version, verify_files, weights_sha256
 
 FILES = (
     "basis.safetensors",
@@ -92,21 +92,21 @@ def test_pinned_files_that_do_not_fit_together_are_refused(copy):
     folder = copy / "toy-1"
     shutil.copy(folder / "basis.safetensors", folder / "scalers.safetensors")
     _pin_again(folder)
-    with pytest.raises(FatalError, match="toy-1 cannot be loaded: .*redshift_support"):
+    with pytest.raises(FatalError, match=r"toy-1 cannot be loaded: .*redshift_support"):
         load_version(copy, "toy-1")
 
 
-def test_weights_of_another_architecture_are_refused(copy):
+@pytest.mark.parametrize("change", [{"width": 32}, {"depth": 1}, {"depth": 3}])
+def test_weights_of_another_architecture_are_refused(copy, change):
+    # a deeper network must not be filled up with random weights
     config = copy / "toy-1" / "denoiser" / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"width": 32}))
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
     _pin_again(copy / "toy-1")
     with pytest.raises(FatalError, match="toy-1 cannot be loaded"):
         load_version(copy, "toy-1")
 
 
 def _pin_again(folder: Path):
-    from fiberless.manifest import file_sha256, weights_sha256
-
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"] = {name: file_sha256(folder / name) for name in manifest["files"]}
     manifest["weights_sha256"] = weights_sha256(manifest["files"])

@@ -1,0 +1,70 @@
+"""Compares a prediction with its own image: synthetic colours of the spectrum against aperture colours.
+
+The only test that a real image without a spectrum allows, and one that no training on magnitudes makes
+trivial: the colours must come out of the decoded spectrum.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fiberless.apertures import aperture_nmgy
+from fiberless.arrays import FloatArray
+from fiberless.bands import BANDS, covered_fraction, magnitude, synthetic_nmgy
+from fiberless.cutout import Cutout
+from fiberless.inference.conditioning import prepare
+from fiberless.inference.latent import LatentFamily
+from fiberless.wavelength import REST_WAVE_AA, resample_log_flux
+
+__all__ = ["ColourComparison", "compare_colours"]
+
+_FIBRE_RADIUS_ARCSEC = 1.5
+_WIDE_WAVE_AA = np.arange(3500.0, 9800.0, 2.0)
+
+
+@dataclass(frozen=True)
+class ColourComparison:
+    """Colours of one galaxy.
+
+    Parameters
+    ----------
+    image : g−r and r−i in the 3" aperture of the image
+    predicted : the same of the predicted spectra, median over the candidates
+    redshift : 16, 50 and 84 % quantiles over the candidates
+    covered : share of the response of g and i inside the decoded range, at the median redshift
+    """
+
+    image: tuple[float, float]
+    predicted: tuple[float, float]
+    redshift: tuple[float, float, float]
+    covered: tuple[float, float]
+
+
+def compare_colours(
+    family: LatentFamily, cutout: Cutout, *, steps: int, n_candidates: int = 25, seed: int = 0
+) -> ColourComparison:
+    """Predict one galaxy and compare its colours, decoded over the whole rest-frame basis."""
+    conditions = prepare([cutout])
+    drawn = family.candidates(conditions, [(seed, cutout.sha256)], n=n_candidates, steps=steps)
+    redshift = drawn.redshift[0]
+    flux = np.exp(resample_log_flux(drawn.ln_flux_rest[0], redshift, _WIDE_WAVE_AA))
+    predicted = _colours(synthetic_nmgy(_WIDE_WAVE_AA, np.nan_to_num(flux)))
+    aperture = aperture_nmgy(cutout.flux_nmgy[None], radii_arcsec=(_FIBRE_RADIUS_ARCSEC,))[0, :, 0]
+    observed = REST_WAVE_AA * (1 + np.median(redshift))
+    return ColourComparison(
+        image=_pair(_colours(aperture)),
+        predicted=_pair(np.median(predicted, axis=0)),
+        redshift=tuple(np.quantile(redshift, [0.16, 0.5, 0.84], method="weibull").tolist()),
+        covered=(covered_fraction(observed, "g"), covered_fraction(observed, "i")),
+    )
+
+
+def _colours(nmgy: FloatArray) -> FloatArray:
+    """g−r and r−i of (..., 5) fluxes. (..., 2)"""
+    mags = magnitude(nmgy)
+    g, r, i = (mags[..., BANDS.index(band)] for band in "gri")
+    return np.stack([g - r, r - i], axis=-1)
+
+
+def _pair(values: FloatArray) -> tuple[float, float]:
+    return float(values[0]), float(values[1])

@@ -1,0 +1,45 @@
+"""Writes what was trained as a version of the model store."""
+
+from pathlib import Path
+from typing import Final
+
+from fiberless.datasets.mock.survey import MAIN_LIMIT
+from fiberless.inference.store import save_version
+from fiberless.manifest import Manifest
+from fiberless.training.card import render_card
+from fiberless.training.train import Trained
+
+__all__ = ["write_version"]
+
+PROMISED_REDSHIFT: Final = (0.05, 0.15)
+SAMPLER_STEPS: Final = 15
+N_CANDIDATES: Final = 25
+
+
+def write_version(folder: Path, trained: Trained, *, command: str) -> Manifest:
+    """Write networks, basis, scalers, manifest and card; the folder's name is the version's.
+
+    The store's `DEFAULT` is set to it where the store has none.
+    """
+    data = trained.record["data"]
+    manifest = save_version(
+        folder,
+        trained.family,
+        card="",
+        name="fiberless-latent",
+        redshift_range=PROMISED_REDSHIFT,
+        r_magnitude_limit=MAIN_LIMIT,
+        sampler_steps=SAMPLER_STEPS,
+        n_candidates=N_CANDIDATES,
+        training={
+            **trained.record,
+            "command": command,
+            "data_command": f"fiberless data mock --n {data['n']} --seed {data['seed']} --out DATA",
+        },
+        training_data=f"{data['n']} simulated galaxies (mock survey, seed {data['seed']}); no real spectrum",
+    )
+    (folder / "card.md").write_text(render_card(manifest), encoding="utf-8")
+    default = folder.parent / "DEFAULT"
+    if not default.exists():
+        default.write_text(folder.name + "\n")
+    return manifest

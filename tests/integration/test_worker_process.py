@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from fiberless.contract import JobPhase, PredictionOptions, Target
+from fiberless.hints import Hints
+from fiberless.storage import SubmitJob
+from fiberless.storage.schema import PREDICTION
+from worker.sweeper import Sweeper
+
+pytestmark = pytest.mark.stack
+
+DOOMED = str(Path(__file__).parent / "doomed_worker.py")
+PREDICT = ("-m", "worker", "predict")
+FETCH = ("-m", "worker", "fetch")
+
+
+@pytest.fixture
+def hints(broker):
+    with_close = Hints(broker.url)
+    yield with_close
+    with_close.close()
+
+
+@pytest.fixture(autouse=True)
+def sweeper(store, hints, settings):
+    with_close = Sweeper(store, hints, settings=settings)
+    with_close.start()
+    yield with_close
+    with_close.close()
+
+
+@pytest.fixture
+def hint(submit, hints):
+    """Submit a job and send its hint, as the front end does; its id."""
+
+    def submit_and_send(label="", seed=1):
+        job_id = submit(label, seed)
+        hints.send(job_id, "predict")
+        return job_id
+
+    return submit_and_send
+
+
+@pytest.fixture
+def ended(store, wait_until):
+    """Wait until all jobs are over; the jobs."""
+
+    def jobs_after_end(job_ids):
+        wait_until(lambda: all(store.job(job_id).phase.is_final for job_id in job_ids), "the jobs' end")
+        return [store.job(job_id) for job_id in job_ids]
+
+    return jobs_after_end
+
+
+def _count_predictions(store):
+    with store.database.read() as connection:
+        return connection.execute(select(func.count()).select_from(PREDICTION)).scalar_one()
+
+
+def test_a_worker_killed_in_mid_job_loses_nothing_and_stores_once(store, hint, start_worker, ended, tmp_path):
+    job_id = hint("once")
+    start_worker(DOOMED, str(tmp_path))
+    (job,) = ended([job_id])
+    assert [path.name for path in tmp_path.glob("death-*")] == ["death-1-by-signal-9"]
+    assert (job.phase, job.attempts) == (JobPhase.COMPLETED, 2)
+    assert _count_predictions(store) == 1
+    assert store.prediction(job.prediction_id).object.object_id == "test:1"
+
+
+def test_a_poison_job_fails_alone(store, hint, start_worker, ended, tmp_path):
+    neighbours = [hint(seed=seed) for seed in range(1, 4)]
+    poison = hint("poison", seed=9)
+    neighbours += [hint(seed=seed) for seed in range(4, 6)]
+    start_worker(DOOMED, str(tmp_path))
+    assert {job.phase for job in ended(neighbours)} == {JobPhase.COMPLETED}
+    (job,) = ended([poison])
+    assert (job.phase, job.error.slug, job.attempts) == (JobPhase.ERROR, "worker-crashed", 3)
+    assert len(list(tmp_path.glob("death-*-by-signal-9"))) == 3
+    assert _count_predictions(store) == 5
+
+
+def test_an_emptied_and_a_restarted_broker_lose_no_job(broker, hint, start_worker, ended):
+    ids = [hint(seed=seed) for seed in (1, 2, 3)]
+    broker.client.flushall()
+    worker = start_worker(*PREDICT)
+    assert {job.phase for job in ended(ids)} == {JobPhase.COMPLETED}
+    broker.kill()
+    late = hint(seed=4)
+    broker.start()
+    assert [job.phase for job in ended([late])] == [JobPhase.COMPLETED]
+    worker.terminate()
+    assert worker.wait() == 0
+
+
+def test_the_fetch_process_takes_positions_and_sweeps(store, start_worker, ended):
+    """No hint is sent and no image source configured: its own sweeper finds the job, the source refuses."""
+    request = SubmitJob(
+        None,
+        Target(ra=38.35502, dec=-0.15570),
+        PredictionOptions(model="toy-1"),
+        idempotency_key=None,
+        body_sha256="",
+    )
+    job_id = store.submit(request)[0].id
+    worker = start_worker(*FETCH)
+    (job,) = ended([job_id])
+    assert (job.phase, job.error.slug) == (JobPhase.ERROR, "source-unavailable")
+    assert [beat.worker_kind for beat in store.heartbeats()] == ["fetch"]
+    worker.terminate()
+    assert worker.wait() == 0

@@ -1,0 +1,86 @@
+import pytest
+
+from fiberless.contract import JobPhase, Target
+from fiberless.errors import TransientError, UsageError
+from fiberless.testing import synthetic_cutout
+from worker.fetch import Fetcher
+from worker.keeper import LeaseKeeper
+
+
+class ScriptedSky:
+    """A source that answers with an image, or raises what it is told to."""
+
+    def __init__(self):
+        self.asked = []
+        self.fault = None
+
+    def fetch(self, target):
+        self.asked.append(target)
+        if self.fault:
+            raise self.fault
+        return synthetic_cutout(5)
+
+
+@pytest.fixture
+def sky():
+    return ScriptedSky()
+
+
+@pytest.fixture
+def published():
+    return []
+
+
+@pytest.fixture
+def fetcher(store, sky, published):
+    keeper = LeaseKeeper(store, worker_kind="fetch", worker_id="w", lease_seconds=60)
+    return Fetcher(store, sky, keeper=keeper, publish=lambda *hint: published.append(hint), max_attempts=3)
+
+
+def test_a_position_becomes_an_image_that_waits_for_prediction(
+    store, submit_position, sky, published, fetcher
+):
+    job_id = submit_position(ra=38.35, dec=-0.15)
+    fetcher.run(job_id)
+    assert sky.asked == [Target(ra=38.35, dec=-0.15)]
+    assert published == [(job_id, "predict")]
+    (claimed,) = store.claim([job_id], owner="x", queue="predict", lease_seconds=60, max_attempts=3)
+    assert store.load_cutout(claimed).sha256 == synthetic_cutout(5).sha256
+
+
+def test_a_position_without_an_image_ends_its_job(store, submit_position, sky, published, fetcher):
+    sky.fault = UsageError("outside-footprint", "SDSS does not show this position")
+    job_id = submit_position()
+    fetcher.run(job_id)
+    job = store.job(job_id)
+    assert (job.phase, job.error.slug) == (JobPhase.ERROR, "outside-footprint")
+    assert published == []
+
+
+def test_a_passing_fault_is_tried_again_until_attempts_run_out(store, submit_position, sky, fetcher):
+    sky.fault = TransientError("source-unavailable", "the archive is slow")
+    job_id = submit_position()
+    phases = []
+    for _ in range(4):
+        fetcher.run(job_id)
+        phases.append(store.job(job_id).phase)
+    assert phases == [JobPhase.QUEUED, JobPhase.QUEUED, JobPhase.ERROR, JobPhase.ERROR]
+    assert len(sky.asked) == 3
+    assert store.job(job_id).error.slug == "source-unavailable"
+
+
+def test_a_bug_of_a_source_ends_its_job_without_details(store, submit_position, sky, fetcher):
+    sky.fault = KeyError("secret")
+    job_id = submit_position()
+    fetcher.run(job_id)
+    job = store.job(job_id)
+    assert (job.phase, job.error.slug) == (JobPhase.ERROR, "internal-error")
+    assert "secret" not in job.error.detail
+
+
+def test_a_job_that_is_not_free_is_left_alone(submit, submit_position, sky, fetcher):
+    fetched = submit_position()
+    fetcher.run(fetched)
+    for job_id in (fetched, submit(), "j_unknown"):
+        fetcher.run(job_id)
+    assert len(sky.asked) == 1

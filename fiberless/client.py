@@ -237,7 +237,7 @@ def _predict(
     headers = {"Idempotency-Key": uuid.uuid4().hex, "Prefer": f"wait={_FIRST_WAIT_SECONDS}"}
     post = http.build_request("POST", "/api/v1/predictions", headers=headers, **form)
     answer = yield from _ask(post)
-    while answer.status_code == 202 or not _is_prediction(answer):
+    while _is_job(answer):
         job = Job.model_validate_json(answer.content)
         if progress is not None:
             progress(job)
@@ -312,8 +312,8 @@ def _error_of(report: ErrorReport) -> FiberlessError:
     return _ERROR_OF_KIND[report.kind](report.slug, report.detail)
 
 
-def _is_prediction(answer: httpx.Response) -> bool:
-    return bool(answer.json().get("kind") == "predicted-spectrum")
+def _is_job(answer: httpx.Response) -> bool:
+    return answer.status_code == 202 or "/api/v1/jobs/" in answer.request.url.path
 
 
 def _form(image: Image, options: Mapping[str, Any]) -> _Form:

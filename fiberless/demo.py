@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -45,7 +46,7 @@ def run_demo(image: Path, *, out: Path, settings: Settings, console: Console) ->
         raise UsageError("fits-empty", f"there is no file {image}")
     with TemporaryDirectory(prefix="fiberless-", dir="/tmp") as folder:  # a short path, mode 700
         alone = settings.model_copy(update={"port": 0, "host": "127.0.0.1", "data_dir": Path(folder)})
-        with Stack(alone, console.print) as stack, job_progress(console) as show:
+        with Stack(alone, partial(console.print, markup=False)) as stack, job_progress(console) as show:
             stack.wait_ready(timeout_seconds=_READY_SECONDS)
             with Client(stack.url) as client:
                 prediction = client.predict(image, progress=_tending(stack, show), label=image.name)

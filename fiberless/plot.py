@@ -12,7 +12,6 @@ from fiberless.contract import Prediction
 from fiberless.cutout import Cutout
 from fiberless.errors import FatalError
 from fiberless.lines import lines
-from fiberless.properties import Measurement
 
 __all__ = ["lupton_rgb", "plot_prediction"]
 
@@ -84,7 +83,8 @@ def plot_prediction(prediction: Prediction, cutout: Cutout, path: Path) -> None:
     _draw_image(image_axes, cutout)
     _draw_spectrum(spectrum_axes, prediction)
     name = prediction.object.object_id or prediction.label or prediction.id
-    figure.suptitle(f"{name}: PREDICTED spectrum, not observed", fontweight="bold")
+    model = prediction.provenance.model.version
+    figure.suptitle(f"{name}: PREDICTED spectrum, not observed (model {model})", fontweight="bold")
     figure.savefig(path, dpi=130)
 
 
@@ -109,8 +109,7 @@ def _draw_spectrum(axes: Any, prediction: Prediction) -> None:
     axes.set(
         xlabel="observed wavelength, vacuum (Å)",
         ylabel=r"$F_\lambda$ ($10^{-17}$ erg s$^{-1}$ cm$^{-2}$ Å$^{-1}$)",
-        title=_redshift_text(prediction.properties.redshift)
-        + f"   model {prediction.provenance.model.version}",
+        title=_redshift_text(prediction),
     )
     axes.legend(loc="lower right", fontsize="small", framealpha=0.9)
 
@@ -142,10 +141,14 @@ def _shown_redshift(prediction: Prediction) -> float | None:
     return prediction.properties.redshift.value
 
 
-def _redshift_text(redshift: Measurement) -> str:
-    if redshift.value is None:
+def _redshift_text(prediction: Prediction) -> str:
+    redshift, shown = prediction.properties.redshift, _shown_redshift(prediction)
+    if redshift.value is None or shown is None:
         return f"z not measured ({redshift.flag})"
-    return f"z = {redshift.value:.4f}  [{redshift.lower:.4f}, {redshift.upper:.4f}]"
+    interval = f"[{redshift.lower:.4f}, {redshift.upper:.4f}]"
+    return (
+        f"z = {redshift.value:.4f} {interval} of all candidates; lines marked at the shown one's {shown:.4f}"
+    )
 
 
 def _flux_limits(flux: FloatArray, high: FloatArray) -> tuple[float, float]:

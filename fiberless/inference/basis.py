@@ -13,11 +13,10 @@ from scipy.sparse.linalg import eigsh
 from fiberless.arrays import FloatArray
 from fiberless.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.frozen_arrays import FrozenArrays
-from fiberless.wavelength import REST_WAVE_AA
+from fiberless.wavelength import NORMALISATION_RANGE_AA, REST_WAVE_AA, normalisation_weights
 
 __all__ = [
     "AMPLITUDE_INDEX",
-    "NORMALISATION_RANGE_AA",
     "REDSHIFT_INDEX",
     "REDSHIFT_SUPPORT",
     "LatentParts",
@@ -28,8 +27,6 @@ __all__ = [
     "without_amplitude",
 ]
 
-NORMALISATION_RANGE_AA: Final = (3900.0, 7300.0)
-"""Rest-frame range whose mean F_λ is one in a normalised spectrum."""
 REDSHIFT_SUPPORT: Final = (0.03, 0.17)
 """Ends of the logit: wider than the promised range, since hard prior edges leak samples."""
 REDSHIFT_INDEX: Final = 0
@@ -39,7 +36,7 @@ _SVD_ROWS: Final = 1024
 _MAD_TO_SIGMA: Final = 1.4826
 
 _WINDOW = slice(*(int(edge) for edge in np.searchsorted(REST_WAVE_AA, NORMALISATION_RANGE_AA)))
-_WEIGHTS = (REST_WAVE_AA[_WINDOW] / REST_WAVE_AA[_WINDOW].sum()).astype(np.float32)
+_WEIGHTS = normalisation_weights()[_WINDOW].astype(np.float32)
 
 
 def ln_mean_flux(ln_flux: FloatArray) -> FloatArray:

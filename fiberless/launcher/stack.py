@@ -24,6 +24,8 @@ __all__ = ["Stack", "checkout_root"]
 _GRACE_SECONDS: Final = {"api": 10.0, "predict": 30.0, "fetch": 15.0, "redis": 10.0}
 _BROKER_SECONDS: Final = 20.0
 _TICK_SECONDS: Final = 0.1
+_CELERY_ON_ROOT: Final = "ignore:You're running the worker with superuser privileges"
+"""Five lines at each start in a container; there is no pickle in our queues, which they warn of."""
 
 
 def checkout_root() -> Path:
@@ -181,6 +183,7 @@ class Stack:
             "FIBERLESS_MODEL_STORE": str(found.resolve()),
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _CELERY_ON_ROOT])),
         }
 
     def _broker(self) -> str:

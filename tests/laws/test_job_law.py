@@ -2,7 +2,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -50,19 +50,23 @@ class JobLife(RuleBasedStateMachine):
     def open(self):
         self.folder = tempfile.TemporaryDirectory()
         self.store = open_store(Settings(data_dir=Path(self.folder.name)))
-        self.jobs = []
         self.holder = {}
         self.ended = {}
         self.tokens = 0
-
-    @rule()
-    def submit(self):
         request = SubmitJob(CUTOUT, None, PredictionOptions(), idempotency_key=None, body_sha256="")
-        self.jobs.append(self.store.submit(request)[0].id)
+        self.jobs = [self.store.submit(request)[0].id for _ in range(3)]
 
-    @rule(target=claims, data=st.data())
-    def claim(self, data):
-        ids = data.draw(st.lists(st.sampled_from(self.jobs), max_size=4)) if self.jobs else []
+    @rule(target=claims, places=st.one_of(st.just([0]), st.lists(st.integers(0, 2), min_size=1, max_size=3)))
+    def claim(self, places):
+        return self._claim([self.jobs[place] for place in places])
+
+    @rule(target=claims, place=st.integers(0, 2))
+    def take_over(self, place):
+        """The holder of a job stalls or dies, and another worker comes."""
+        self.all_leases_run_out()
+        return self._claim([self.jobs[place]])
+
+    def _claim(self, ids):
         self.tokens += 1
         token = f"worker-{self.tokens}"
         claimed = self.store.claim(
@@ -157,10 +161,11 @@ def test_whatever_workers_do_each_job_ends_once_and_well_stored(real_result):
     run_state_machine_as_test(
         JobLife,
         settings=settings(
-            max_examples=12,
+            max_examples=20,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import tempfile
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -62,25 +61,23 @@ def postgresql_server():
         pytest.skip(f"PostgreSQL cannot run here: {error}")
     # The test's own server: nothing on TCP, and no fsync.
     run("pg_ctl", "-w", "-o", f"-k {folder} -h '' -F", "-l", str(folder / "log"), "start")
-    yield f"postgresql+psycopg://fiberless@/{{name}}?host={folder}"
+    yield f"postgresql+psycopg://fiberless@/postgres?host={folder}"
     run("pg_ctl", "-m", "immediate", "stop")
     shutil.rmtree(folder)
-
-
-_names = (f"test_{number}" for number in count())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path):
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'db' / 'fiberless.sqlite'}"
-    server = request.getfixturevalue("postgresql_server")
-    name = next(_names)
-    engine = create_engine(server.format(name="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = request.getfixturevalue("postgresql_server")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        # Quicker than a database for each test, whose hundreds of files must be deleted again.
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
-    return server.format(name=name)
+    return url
 
 
 @pytest.fixture

@@ -29,9 +29,7 @@ def test_a_narrow_feature_is_broadened_to_the_quadratic_sum(sigma_star, wave):
     z = np.array([0.08])
     result = broaden(spectrum, z, np.array([sigma_star]))[0]
     at = TEMPLATE_WAVE_AA[pixel]
-    expected = np.sqrt(
-        sigma_star**2 + sigma_instrument_kms(at * 1.08) ** 2 - sigma_library_kms(at) ** 2
-    )
+    expected = np.sqrt(sigma_star**2 + sigma_instrument_kms(at * 1.08) ** 2 - sigma_library_kms(at) ** 2)
     mean, width = moments(result, at)
     assert mean == pytest.approx(0.0, abs=1.5)
     assert width == pytest.approx(float(expected), rel=0.01)

@@ -1,0 +1,47 @@
+"""Commands that make cutouts, and one that holds predictions against their images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fiberless.cli.program import app
+
+__all__ = ["cutout", "pack"]
+
+
+@app.command()
+def pack(
+    images: Annotated[list[Path], typer.Argument(help="Five single-band FITS files.", exists=True)],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="FITS file to write.")] = Path("cutout.fits"),
+) -> None:
+    """Pack five aligned single-band images into one cutout; bands by header, else by order."""
+    from fiberless.cutouts.fits import name_band_files, read_band_files, write_cutout
+
+    packed = read_band_files(name_band_files([path.read_bytes() for path in images]))
+    write_cutout(packed, out)
+    _echo_lines(str(out), *packed.notes)
+
+
+@app.command()
+def cutout(
+    *,
+    frames: Annotated[Path, typer.Option(help="Folder of corrected SDSS frames.", exists=True)],
+    ra: Annotated[float, typer.Option(help="Right ascension, ICRS degrees.", min=0, max=360)],
+    dec: Annotated[float, typer.Option(help="Declination, ICRS degrees.", min=-90, max=90)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="FITS file to write.")] = Path("cutout.fits"),
+) -> None:
+    """Cut a galaxy from corrected SDSS frames, all bands aligned to r."""
+    from fiberless.cutouts.fits import write_cutout
+    from fiberless.cutouts.sdss import cut_frames
+
+    found = cut_frames(frames, ra, dec)
+    write_cutout(found, out)
+    _echo_lines(str(out), *found.notes)
+
+
+def _echo_lines(first: str, *rest: str) -> None:
+    typer.echo(first)
+    for line in rest:
+        typer.echo(f"  {line}")

@@ -56,14 +56,14 @@ NORMALISATION_RANGE_AA: Final = (3900.0, 7300.0)
 def normalisation_weights() -> FloatArray:
     """Weights w with Σ w F_λ = mean of F_λ over `NORMALISATION_RANGE_AA`. (3902,)"""
     low, high = NORMALISATION_RANGE_AA
-    inside = (REST_WAVE_AA >= low) & (REST_WAVE_AA <= high)
+    inside = (low <= REST_WAVE_AA) & (high >= REST_WAVE_AA)
     width = np.where(inside, REST_WAVE_AA, 0.0)
     weights: FloatArray = width / width.sum()
     return weights
 
 
 def vacuum_to_air(wave_vacuum_aa: FloatArray) -> FloatArray:
-    """Vacuum to air wavelengths (Morton 2000, ApJS 130, 403, eq. 8); below 2000 Å unchanged, by convention."""
+    """Vacuum to air wavelengths (Morton 2000, ApJS 130, 403, eq. 8); unchanged below 2000 Å by convention."""
     wave = np.asarray(wave_vacuum_aa, dtype=np.float64)
     s2 = (1e4 / np.maximum(wave, 2000.0)) ** 2
     index = 1 + 8.34254e-5 + 2.406147e-2 / (130 - s2) + 1.5998e-4 / (38.9 - s2)

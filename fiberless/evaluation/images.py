@@ -4,6 +4,7 @@ The only test that a real image without a spectrum allows, and one that no train
 trivial: the colours must come out of the decoded spectrum.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from fiberless.inference.conditioning import prepare
 from fiberless.inference.latent import LatentFamily
 from fiberless.wavelength import REST_WAVE_AA, resample_log_flux
 
-__all__ = ["ColourComparison", "compare_colours"]
+__all__ = ["ColourComparison", "colour_table", "compare_colours"]
 
 _FIBRE_RADIUS_ARCSEC = 1.5
 _WIDE_WAVE_AA = np.arange(3500.0, 9800.0, 2.0)
@@ -57,6 +58,27 @@ def compare_colours(
         redshift=tuple(np.quantile(redshift, [0.16, 0.5, 0.84], method="weibull").tolist()),
         covered=(covered_fraction(observed, "g"), covered_fraction(observed, "i")),
     )
+
+
+def colour_table(rows: Mapping[str, ColourComparison]) -> str:
+    """Markdown: a line a galaxy, then median and 1.48 MAD of predicted − image for both colours."""
+    lines = [
+        "| galaxy | g−r image | g−r predicted | r−i image | r−i predicted | z (68 %) | g, i covered |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in rows.items():
+        low, middle, high = row.redshift
+        lines.append(
+            f"| {name} | {row.image[0]:.3f} | {row.predicted[0]:.3f} | {row.image[1]:.3f} | "
+            f"{row.predicted[1]:.3f} | {middle:.3f} ({low:.3f}–{high:.3f}) | "
+            f"{row.covered[0]:.3f}, {row.covered[1]:.3f} |"
+        )
+    difference = np.array([np.subtract(row.predicted, row.image) for row in rows.values()])
+    median = np.median(difference, axis=0)
+    spread = 1.4826 * np.median(np.abs(difference - median), axis=0)
+    for name, centre, width in zip(("g−r", "r−i"), median, spread, strict=True):
+        lines.append(f"\n{name}, predicted − image: median {centre:+.3f}, 1.48 MAD {width:.3f}")
+    return "\n".join(lines)
 
 
 def _colours(nmgy: FloatArray) -> FloatArray:

@@ -71,7 +71,7 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
     """
 
     @register_to_config  # type: ignore[untyped-decorator]  # diffusers has no types
-    def __init__(  # noqa: PLR0913, PLR0917 - the constructor is the file format
+    def __init__(
         self,
         latent_size: int = 42,
         feature_size: int = 256,

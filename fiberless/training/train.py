@@ -1,6 +1,5 @@
 """Trains one version of the latent model from a data set, resumable at every stage."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
 from fiberless.inference.latent import LatentFamily
 from fiberless.nn import LatentDenoiser
+from fiberless.training.clock import Clock
 from fiberless.training.config import TrainingConfig
 from fiberless.training.contrastive import ContrastiveTowers, contrastive_loss, extract_features
 from fiberless.training.diffusion import DenoiserData, denoiser_loss
@@ -50,14 +50,19 @@ def train_latent(data: ShardSet, config: TrainingConfig, folder: Path, *, progre
     """
     folder.mkdir(parents=True, exist_ok=True)
     _pin_config(folder, config, data)
-    started = time.monotonic()
+    clock = Clock(folder)
+
+    def report(stage: str, done: int, total: int, loss: float) -> None:
+        clock.tick()
+        progress(stage, done, total, loss)
+
     torch.manual_seed(config.seed)
-    prepared = prepare(data, config, folder, progress=lambda d, t: progress("prepare", d, t, 0.0))
-    towers = _train_contrast(prepared, config, folder, progress)
+    prepared = prepare(data, config, folder, progress=lambda d, t: report("prepare", d, t, 0.0))
+    towers = _train_contrast(prepared, config, folder, report)
     features = _cached_features(towers, prepared, config, folder)
     scaler = prepared.condition_scaler.with_features(features[0])
     scaled = np.stack([scaler.scale_features(view) for view in features]).astype(np.float16)
-    denoiser = _train_denoiser(prepared, scaled, config, folder, progress)
+    denoiser = _train_denoiser(prepared, scaled, config, folder, report)
     family = LatentFamily(
         image_encoder=towers.image_encoder.eval(),
         latent_encoder=towers.latent_encoder.eval(),
@@ -69,7 +74,7 @@ def train_latent(data: ShardSet, config: TrainingConfig, folder: Path, *, progre
     record = {
         "config": config.model_dump(mode="json"),
         "data": data.info.model_dump(mode="json", include={"kind", "description", "n", "seed", "version"}),
-        "wall_seconds": round(time.monotonic() - started),
+        "wall_seconds": round(clock.tick()),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }

@@ -3,6 +3,10 @@ import sys
 
 import pytest
 
+from fiberless.settings import Settings
+from fiberless.storage import open_store
+from worker.identity import new_worker_id
+
 
 def _run(arguments, tmp_path, **environment):
     return subprocess.run(
@@ -31,3 +35,14 @@ def test_a_worker_without_a_model_does_not_start(tmp_path):
     assert ended.returncode == 2
     assert "model-unavailable" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_check_passes_only_with_a_young_heartbeat_of_that_kind_on_this_host(tmp_path):
+    assert _run(["check", "fetch"], tmp_path).returncode == 1
+    store = open_store(Settings(data_dir=tmp_path))
+    store.beat("predict", new_worker_id("predict"))
+    store.beat("fetch", "fetch-1-abc@another-host")
+    store.close()
+    assert _run(["check", "predict"], tmp_path).returncode == 0
+    assert _run(["check", "fetch"], tmp_path).returncode == 1
+    assert _run(["check", "predict"], tmp_path, FIBERLESS_LEASE_SECONDS="0.000001").returncode == 1

@@ -20,7 +20,7 @@ def radius():
 def test_half_of_the_light_lies_inside_the_half_light_radius(sersic):
     transform = elliptical(np.array([8.0]), np.array([sersic]), np.ones(1), np.zeros(1))[0]
     image = image_of(transform * psf(np.array([1.5]))[0])
-    assert transform[0, 0] == pytest.approx(1.0, abs=1e-5)
+    assert transform[0, 0] == pytest.approx(1.0, abs=1e-4)
     # at most 8 R50 are kept, and the PSF moves a little light outwards
     assert image[radius() < 8.0].sum() == pytest.approx(0.5, abs=0.04)
 

@@ -4,6 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# What `make train` makes: MODEL is the version's name, GALAXIES the size of its training set.
+MODEL ?= mine
+GALAXIES ?= 160000
+HELD_OUT ?= 5000
+
 .PHONY: serve demo test lint format bench train clean help
 
 help:
@@ -13,7 +18,7 @@ help:
 	@echo "make lint     ruff, mypy --strict, import-linter"
 	@echo "make format   rewrite the code in the house's format"
 	@echo "make bench    run the benchmarks"
-	@echo "make train    train a model on simulated galaxies"
+	@echo "make train    simulate a survey, train model_store/$(MODEL) on it and score it"
 
 serve: $(VENV)/.run
 	@$(BIN)/fiberless serve
@@ -38,7 +43,10 @@ bench: $(VENV)/.dev
 	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
 
 train: $(VENV)/.dev
-	@$(BIN)/fiberless train
+	@$(BIN)/fiberless data mock --n $(GALAXIES) --seed 1 --out data/mock-train
+	@$(BIN)/fiberless data mock --n $(HELD_OUT) --seed 3 --out data/mock-test
+	@$(BIN)/fiberless train data/mock-train --out model_store/$(MODEL) --run runs/$(MODEL)
+	@$(BIN)/fiberless evaluate --model $(MODEL) --data data/mock-test --train data/mock-train --record
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache
@@ -51,7 +59,7 @@ $(VENV)/.python:
 
 $(VENV)/.run: $(VENV)/.python pyproject.toml
 	@echo "installing fiberless (takes a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[server,model,plot]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[server,model,plot,frames]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml

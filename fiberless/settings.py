@@ -11,12 +11,14 @@ __all__ = ["Settings"]
 
 
 class Settings(BaseSettings):
-    """Settings of the service; each is read from `FIBERLESS_<NAME>`.
+    """Settings of the service; each is read from `FIBERLESS_<NAME>`, and an empty variable counts as unset.
 
     `PORT` and `DATA_DIR` are honoured as well, since hosting platforms set them.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FIBERLESS_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="FIBERLESS_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     port: int = Field(

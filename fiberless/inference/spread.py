@@ -40,10 +40,9 @@ def observed_spread(ln_flux_rest: FloatArray, redshift_shown: float) -> Observed
     """
     flux = np.exp(ln_flux_rest.astype(np.float64))
     std = flux.std(axis=0, ddof=1) if len(flux) > 1 else np.full(flux.shape[1], np.nan)
-    ln_quantiles = np.log(np.quantile(flux, QUANTILE_LEVELS, axis=0))
+    ln_quantiles = np.log(np.quantile(flux, QUANTILE_LEVELS, axis=0, method="weibull"))
     shown = np.full(len(QUANTILE_LEVELS), redshift_shown)
-    return ObservedSpread(
-        # linear, since a spread may be zero
-        std=np.interp(OBSERVED_WAVE_AA / (1 + redshift_shown), REST_WAVE_AA, std, left=np.nan, right=np.nan),
-        quantiles=np.exp(resample_log_flux(ln_quantiles, shown, OBSERVED_WAVE_AA)),
-    )
+    quantiles = np.exp(resample_log_flux(ln_quantiles, shown, OBSERVED_WAVE_AA))
+    # linear, since a spread may be zero
+    std_shown = np.interp(OBSERVED_WAVE_AA / (1 + redshift_shown), REST_WAVE_AA, std)
+    return ObservedSpread(np.where(np.isnan(quantiles[0]), np.nan, std_shown), quantiles)

@@ -52,6 +52,7 @@ def save_version(folder: Path, family: LatentFamily, *, card: str, **manifest: A
     scalers = family.latent_scaler.to_arrays(_LATENT) | family.condition_scaler.to_arrays(_CONDITION)
     safetensors.numpy.save_file(scalers, folder / _SCALERS)
     (folder / "card.md").write_text(card, encoding="utf-8")
+    _let_others_read(folder)
     files = _hashes(folder)
     derived = {
         "version": folder.name,
@@ -108,6 +109,12 @@ def _drop_origin(config: Path) -> None:
     content = json.loads(config.read_text(encoding="utf-8"))
     content.pop("_name_or_path", None)
     config.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _let_others_read(folder: Path) -> None:
+    """Open files to other users, as whom the service may run: safetensors writes for the owner alone."""
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o644)
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """Writes what was trained as a version of the model store."""
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from fiberless.datasets.mock.survey import MAIN_LIMIT
+from fiberless.inference.latent import LatentFamily
 from fiberless.inference.store import save_version
 from fiberless.manifest import Manifest
 from fiberless.training.card import render_card
@@ -19,12 +22,13 @@ N_CANDIDATES: Final = 25
 def write_version(folder: Path, trained: Trained, *, command: str) -> Manifest:
     """Write networks, basis, scalers, manifest and card; the folder's name is the version's.
 
-    The store's `DEFAULT` is set to it where the store has none.
+    Weights are kept in half precision, which halves the files; they are loaded into float32. The store's
+    `DEFAULT` is set to it where the store has none.
     """
     data = trained.record["data"]
     manifest = save_version(
         folder,
-        trained.family,
+        _halved(trained.family),
         card="",
         name="fiberless-latent",
         redshift_range=PROMISED_REDSHIFT,
@@ -43,3 +47,13 @@ def write_version(folder: Path, trained: Trained, *, command: str) -> Manifest:
     if not default.exists():
         default.write_text(folder.name + "\n")
     return manifest
+
+
+def _halved(family: LatentFamily) -> LatentFamily:
+    """The same family with float16 weights; the one given is left alone."""
+    return replace(
+        family,
+        image_encoder=copy.deepcopy(family.image_encoder).half(),
+        latent_encoder=copy.deepcopy(family.latent_encoder).half(),
+        denoiser=copy.deepcopy(family.denoiser).half(),
+    )

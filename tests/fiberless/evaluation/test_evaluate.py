@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,28 @@ def test_targets_of_true_spectra_are_their_truth(data):
     assert np.abs(flux_error[strong]).max() < 0.05
 
 
-def test_an_untrained_model_scores_worse_than_neighbours_and_the_report_says_so(data, tmp_path):
+TRAINING = {
+    "config": {
+        "seed": 3,
+        "contrastive": {"steps": 1, "batch_size": 2, "learning_rate": 1e-3},
+        "denoiser": {"steps": 1, "batch_size": 2, "learning_rate": 1e-3},
+    },
+    "data_command": "fiberless data mock",
+    "command": "fiberless train",
+    "wall_seconds": 60.0,
+    "threads": 1,
+    "torch": "2.13",
+}
+
+
+def _with_training_record(store, version):
+    manifest = read_manifest(store, version).model_copy(update={"training": TRAINING})
+    (store / version / "manifest.json").write_text(manifest.model_dump_json())
+    return manifest
+
+
+def test_an_untrained_model_scores_worse_than_neighbours_and_the_report_says_so(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("fiberless.evaluation.evaluate.mlp_baseline", partial(mlp_baseline, steps=300))
     result = evaluate(
         toy_family(), data, data, steps=4, n_candidates=6, baseline_rows=60, progress=lambda *_: None
     )
@@ -41,7 +64,7 @@ def test_an_untrained_model_scores_worse_than_neighbours_and_the_report_says_so(
     assert 1 <= result.retrieval["median_rank"] <= result.n
     assert "| dn4000 | model |" in as_markdown(result)
     version = write_toy_store(tmp_path)
-    before = read_manifest(tmp_path, version)
+    before = _with_training_record(tmp_path, version)
     after = record_evaluation(tmp_path, version, result, command="fiberless evaluate …")
     assert after.weights_sha256 == before.weights_sha256
     assert read_manifest(tmp_path, version).metrics["n"] == result.n

@@ -34,8 +34,9 @@ def test_one_candidate_has_no_spread_to_tell():
 
 def test_nothing_is_told_beyond_the_rest_grid():
     spread = observed_spread(np.stack([_line(50.0), _line(20.0)]), 0.30)
-    wave_rest_aa = OBSERVED_WAVE_AA / 1.3
-    missing = (wave_rest_aa < REST_WAVE_AA[0]) | (wave_rest_aa > REST_WAVE_AA[-1])
+    # a pixel of 1 Å is known if all of it is
+    blue_edge_aa, red_edge_aa = (OBSERVED_WAVE_AA - 0.5) / 1.3, (OBSERVED_WAVE_AA + 0.5) / 1.3
+    missing = (blue_edge_aa < REST_WAVE_AA[0]) | (red_edge_aa > REST_WAVE_AA[-1])
     assert missing.any()
     assert np.array_equal(np.isnan(spread.std), missing)
     assert np.array_equal(np.isnan(spread.quantiles[1]), missing)

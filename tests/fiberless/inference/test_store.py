@@ -48,6 +48,11 @@ def test_loaded_and_saved_again_is_the_same_version(store, tmp_path):
     assert again.weights_sha256 == manifest.weights_sha256
 
 
+def test_a_service_that_runs_as_another_user_can_read_the_weights(store):
+    closed = [path.name for path in store.rglob("*.safetensors") if not path.stat().st_mode & 0o004]
+    assert closed == []
+
+
 def test_no_folder_of_this_machine_is_written(store, tmp_path):
     family, manifest = load_version(store, "toy-1")
     _save_again(tmp_path / "toy-1", family, manifest)

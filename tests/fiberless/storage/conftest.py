@@ -37,12 +37,19 @@ def _postgresql_binaries():
     return next((folder for folder in candidates if (folder / "pg_ctl").exists()), None)
 
 
+def _do_without(reason):
+    """Skip, unless the environment promises a server."""
+    if os.environ.get("REQUIRE_POSTGRESQL"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def postgresql_server():
     """URL of a private server on a unix socket; PostgreSQL refuses to run as root, so root hands it down."""
     binaries = _postgresql_binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed, and neither is the wheel pgserver")
+        _do_without("PostgreSQL is not installed, and neither is the wheel pgserver")
     folder = Path(tempfile.mkdtemp(prefix="fl-pg-", dir="/tmp"))
     user = "nobody" if os.geteuid() == 0 else None
     if user:
@@ -58,7 +65,7 @@ def postgresql_server():
         run("initdb", "-U", "fiberless", "-A", "trust", "-E", "UTF8", "--no-sync")
     except (OSError, subprocess.CalledProcessError) as error:
         shutil.rmtree(folder)
-        pytest.skip(f"PostgreSQL cannot run here: {error}")
+        _do_without(f"PostgreSQL cannot run here: {error}")
     # The test's own server: nothing on TCP, and no fsync.
     run("pg_ctl", "-w", "-o", f"-k {folder} -h '' -F", "-l", str(folder / "log"), "start")
     yield f"postgresql+psycopg://fiberless@/postgres?host={folder}"

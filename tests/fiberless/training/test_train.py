@@ -88,6 +88,10 @@ def test_a_written_version_loads_and_says_what_it_is(trained, tmp_path):
     family, loaded = load_version(tmp_path, "latent-test")
     assert loaded == manifest == read_manifest(tmp_path, "latent-test")
     assert family.latent_size == 8
+    assert family.denoiser.project_in.weight.dtype == torch.float32
+    rounded = trained.family.denoiser.project_in.weight.half().float()
+    assert torch.equal(family.denoiser.project_in.weight, rounded)
+    assert trained.family.denoiser.project_in.weight.dtype == torch.float32
     card = (tmp_path / "latent-test" / "card.md").read_text()
     assert "simulated galaxies only" in card
     assert "| seed | 3 |" in card

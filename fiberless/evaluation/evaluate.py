@@ -192,12 +192,13 @@ def _retrieval(family: LatentFamily, conditions: Conditions, latents: FloatArray
 
 def _choice(truth: FloatArray, sampled: _Sampled, name: str) -> dict[str, float]:
     """RMSE of medoid, best contrastive score and median over K, over that of a random candidate."""
-    samples = sampled.targets[name]
+    measured = np.isfinite(truth) & np.isfinite(sampled.targets[name]).any(axis=1)
+    samples, truth = sampled.targets[name][measured], truth[measured]
     rows = np.arange(len(truth))
     random = np.sqrt(np.nanmean((samples - truth[:, None]) ** 2))
     ways = {
-        "medoid": samples[rows, sampled.medoid],
-        "contrastive": samples[rows, sampled.best],
+        "medoid": samples[rows, sampled.medoid[measured]],
+        "contrastive": samples[rows, sampled.best[measured]],
         "median": np.nanmedian(samples, axis=1),
     }
     return {way: round(float(np.sqrt(np.nanmean((v - truth) ** 2)) / random), 3) for way, v in ways.items()}

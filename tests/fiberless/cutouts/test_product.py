@@ -8,6 +8,7 @@ import pytest
 from astropy import units
 from astropy.io import fits
 from astropy.wcs import WCS
+from specutils import Spectrum
 
 from fiberless.contract import (
     Candidate,
@@ -194,8 +195,7 @@ def test_the_product_s_own_image_can_be_sent_in_again(prediction, arrays, cutout
 
 
 def test_specutils_opens_it_as_a_spectrum(prediction, arrays, cutout):
-    specutils = pytest.importorskip("specutils", reason="specutils is not installed")
-    spectrum = specutils.Spectrum.read(BytesIO(prediction_fits(prediction, arrays, cutout)))
+    spectrum = Spectrum.read(BytesIO(prediction_fits(prediction, arrays, cutout)))
     assert spectrum.spectral_axis[2] == 4002 * units.AA
     assert spectrum.flux.unit == units.Unit("1e-17 erg / (Angstrom s cm2)")
     assert spectrum.uncertainty.array[2] == 0.5

@@ -37,7 +37,7 @@ class SspGrid:
     lg_z_solar : (Z,) lg of metallicity over solar (0.02)
     age_edges_gyr : (A + 1,)
     flux : (Z, A, 4022) float32, L☉ / (Å M☉ formed) on `wave_aa`, vacuum
-    flux_wide : (Z, A, 665) float32, the same on `wide_wave_aa`
+    flux_wide : (Z, A, 665) float32, the same on `WIDE_WAVE_AA`
     ionising_photons : (Z, A) hydrogen-ionising photons / (s M☉ formed)
     living_fraction : (Z, A) mass in living stars and remnants over mass formed
 
@@ -54,11 +54,6 @@ class SspGrid:
     def wave_aa(self) -> FloatArray:
         """Rest-frame vacuum wavelengths of `flux`. (4022,)"""
         return TEMPLATE_WAVE_AA
-
-    @property
-    def wide_wave_aa(self) -> FloatArray:
-        """Rest-frame wavelengths of `flux_wide`. (665,)"""
-        return WIDE_WAVE_AA
 
     @property
     def age_gyr(self) -> FloatArray:

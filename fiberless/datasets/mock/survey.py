@@ -15,7 +15,7 @@ from fiberless.datasets.mock.nebular import LINE_NAMES
 from fiberless.datasets.mock.population import Population, draw_population
 from fiberless.datasets.mock.spectra import add_lines, broaden, fibre_noise, rest_window
 from fiberless.lines import line
-from fiberless.ssp import AGE_EDGES_GYR, load_ssp
+from fiberless.ssp import load_ssp
 from fiberless.wavelength import (
     OBSERVED_WAVE_AA,
     REST_WAVE_AA,
@@ -181,5 +181,5 @@ def _light_weighted(
     per_mass = ssp.metallicity_weights(lg_z) @ ssp.flux[..., window].mean(axis=-1)
     weight = light.formed * per_mass * fraction[:, :3, None]
     total = weight.sum(axis=(1, 2))
-    age = (weight * np.log10((AGE_EDGES_GYR[1:] + AGE_EDGES_GYR[:-1]) / 2)).sum(axis=(1, 2)) / total
+    age = (weight * np.log10(ssp.age_gyr)).sum(axis=(1, 2)) / total
     return age, (weight.sum(axis=2) * lg_z).sum(axis=1) / total

@@ -47,6 +47,8 @@ def generate(out: Path, *, n: int, seed: int, workers: int | None = None) -> Ite
     missing = [i for i in sizes if not (out / f"shard-{i:05d}.safetensors").exists()]
     done = n - sum(sizes[i] for i in missing)
     yield done
+    # a process a core: threads of the linear algebra beside them would cost three times the work
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         jobs = {pool.submit(_write, out, seed=seed, index=i, n=sizes[i]): i for i in missing}
         for job in as_completed(jobs):

@@ -1,4 +1,4 @@
-"""Images of the simulated survey: sheets through the PSF, neighbours, photon and read noise."""
+"""Images of the simulated survey: a galaxy's sheets through the PSF, its field, and the detector's noise."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,22 +9,31 @@ import scipy.fft
 from fiberless.arrays import ComplexArray, FloatArray
 from fiberless.bands import N_BANDS, PIXEL_SCALE_ARCSEC
 from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.datasets.mock.detector import DARK_VARIANCE, GAIN, NMGY_PER_COUNT, expose
+from fiberless.datasets.mock.field import add_neighbours, draw_neighbours
 from fiberless.datasets.mock.population import Population
-from fiberless.datasets.mock.profiles import GRID, elliptical, fibre_weights, psf, shift, wave_numbers
+from fiberless.datasets.mock.profiles import GRID, elliptical, fibre_weights, shift, wave_numbers
+from fiberless.datasets.mock.seeing import PSF_FWHM_ARCSEC, Seeing, draw_seeing
 
-__all__ = ["Shapes", "fibre_fractions", "render", "shape_sheets"]
+__all__ = [
+    "DARK_VARIANCE",
+    "GAIN",
+    "NMGY_PER_COUNT",
+    "PSF_FWHM_ARCSEC",
+    "Shapes",
+    "fibre_fractions",
+    "render",
+    "shape_sheets",
+]
 
-PSF_FWHM_ARCSEC: Final = np.array([1.46, 1.37, 1.29, 1.24, 1.25])
-GAIN: Final = np.array([1.6, 3.9, 4.7, 4.9, 4.8])
-DARK_VARIANCE: Final = np.array([9.3, 1.5, 1.2, 3.0, 1.1])
-NMGY_PER_COUNT: Final = np.array([0.0088, 0.0038, 0.0047, 0.0056, 0.0255])
-SKY_MAG_ARCSEC2: Final = np.array([22.05, 21.85, 20.87, 20.25, 19.00])
-CALIBRATION_SIGMA: Final = np.array([0.015, 0.003, 0.003, 0.003, 0.003])
-"""Relative error of the zero points since DR13: per-run residuals of 15 mmag in u and 3 mmag in griz
-(Finkbeiner et al. 2016, ApJ 822, 66)."""
+_OFFSET_PX: Final = 0.5
+_REGISTRATION_PX: Final = 0.06
+"""Error of the bands' positions against each other: 25 mas (Pier et al. 2003, AJ 125, 1559)."""
 _R_BAND: Final = 2
 _CLUMPS: Final = 10
-_NEIGHBOURS: Final = 4
+_CLUMP_REACH: Final = 1.9
+_CLUMP_SIZE: Final = 0.15
+"""Farthest clump and a clump's σ in half-light radii: points of light beyond the disk gave mocks away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +44,13 @@ class Shapes:
     ----------
     sheets : (N, 3, 128, 65) complex64 transforms of bulge, old disk and young disk
     psf : (N, 5, 128, 65) float32 transforms of the PSF in the five bands
+    seeing : the PSFs as sums of Gaussians
 
     """
 
     sheets: ComplexArray
     psf: FloatArray
+    seeing: Seeing
 
 
 def shape_sheets(rng: np.random.Generator, population: Population) -> Shapes:
@@ -52,27 +63,29 @@ def shape_sheets(rng: np.random.Generator, population: Population) -> Shapes:
     sheets[:, 0] = elliptical(bulge_r50, population.bulge_sersic, population.bulge_axis_ratio, angle)
     sheets[:, 1] = elliptical(disk_r50, np.ones(n), population.disk_axis_ratio, angle)
     sheets[:, 2] = _young_disk(rng, population, disk_r50)
-    seeing = 10 ** rng.normal(0, 0.043, (n, 1)) * 10 ** rng.normal(0, 0.01, (n, N_BANDS))
-    fwhm = PSF_FWHM_ARCSEC * seeing / PIXEL_SCALE_ARCSEC
-    return Shapes(sheets=sheets, psf=np.stack([psf(fwhm[:, b]) for b in range(N_BANDS)], axis=1))
+    seeing = draw_seeing(rng, n)
+    return Shapes(sheets=sheets, psf=seeing.transforms(), seeing=seeing)
 
 
 def _young_disk(rng: np.random.Generator, population: Population, r50: FloatArray) -> FloatArray:
     """Disk 1.15 times the old one's size with logarithmic spiral arms, and clumps that follow it."""
     n = len(population)
     arms = _spiral(rng, population, 1.15 * r50)
-    radius = 1.15 * r50[:, None] * rng.gamma(2.0, 0.6, (n, _CLUMPS))
+    radius = 1.15 * r50[:, None] * np.minimum(rng.gamma(2.0, 0.6, (n, _CLUMPS)), _CLUMP_REACH)
     phase = rng.uniform(0, 2 * np.pi, (n, _CLUMPS))
     along, across = radius * np.cos(phase), radius * np.sin(phase) * population.disk_axis_ratio[:, None]
     cosine, sine = np.cos(population.position_angle)[:, None], np.sin(population.position_angle)[:, None]
     dx, dy = along * cosine - across * sine, along * sine + across * cosine
-    share = rng.lognormal(0.0, 1.0, (n, _CLUMPS))
-    share *= (rng.uniform(0.0, 0.5, n) / share.sum(axis=1))[:, None]
-    transform = (1 - share.sum(axis=1))[:, None, None].astype(np.float32) * arms
+    share = rng.lognormal(0.0, 0.8, (n, _CLUMPS))
+    share *= (rng.uniform(0.0, 0.4, n) / share.sum(axis=1))[:, None]
+    clumps = np.zeros(arms.shape, np.complex64)
     for clump in range(_CLUMPS):
         inside = np.clip(dx[:, clump], -60, 60), np.clip(dy[:, clump], -60, 60)
-        transform += share[:, clump, None, None].astype(np.float32) * shift(*inside)
-    return transform
+        clumps += share[:, clump, None, None].astype(np.float32) * shift(*inside)
+    ky, kx = wave_numbers()
+    blur = (-2 * np.pi**2 * (_CLUMP_SIZE * r50) ** 2).astype(np.float32)[:, None, None]
+    clumps *= np.exp(blur * (kx**2 + ky**2))
+    return (1 - share.sum(axis=1))[:, None, None].astype(np.float32) * arms + clumps
 
 
 def _spiral(rng: np.random.Generator, population: Population, r50: FloatArray) -> FloatArray:
@@ -117,54 +130,16 @@ def render(rng: np.random.Generator, shapes: Shapes, band_nmgy: FloatArray) -> F
 
     """
     n = len(band_nmgy)
-    offset = rng.uniform(-0.5, 0.5, (2, n)) + (GRID - 1) / 2
-    centre = shift(offset[0], offset[1])
-    neighbours, colours = _neighbours(rng, n)
+    middle = rng.uniform(-_OFFSET_PX, _OFFSET_PX, (2, n, 1)) + (GRID - 1) / 2
+    centre = middle + rng.normal(0, _REGISTRATION_PX, (2, n, N_BANDS))
     first = (GRID - CUTOUT_PIXELS) // 2
     window = slice(first, first + CUTOUT_PIXELS)
     images = np.empty((n, N_BANDS, CUTOUT_PIXELS, CUTOUT_PIXELS), np.float32)
     flux = band_nmgy.astype(np.float32)
     for band in range(N_BANDS):
-        sky = flux[:, 3, band, None, None] * np.ones((1, 1), np.float32)
-        galaxy = np.einsum("nsyx,ns->nyx", shapes.sheets, flux[:, :3, band], optimize=True) + sky
-        scene = galaxy * centre + np.einsum("njyx,nj->nyx", neighbours, colours[..., band], optimize=True)
-        images[:, band] = scipy.fft.irfft2(scene * shapes.psf[:, band], s=(GRID, GRID))[:, window, window]
-    return _observe(rng, images)
-
-
-def _neighbours(rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray]:
-    """Stars and galaxies in the field: transforms (N, J, 128, 65) and fluxes (N, J, 5) nmgy.
-
-    About one object brighter than r = 23 a cutout; none closer than 4" to the centre.
-    """
-    present = rng.uniform(size=(n, _NEIGHBOURS)) < 0.35
-    magnitude = 23.0 + np.log10(rng.uniform(1e-3, 1, (n, _NEIGHBOURS))) / 0.35
-    r_flux = np.where(present, 10 ** (0.4 * (22.5 - magnitude)), 0.0)
-    redness = rng.normal(0.75, 0.35, (n, _NEIGHBOURS))
-    colour = np.stack([1.6 * redness + 0.2, redness, 0.45 * redness, 0.25 * redness], axis=-1)
-    relative = np.stack([-colour[..., 0] - colour[..., 1], -colour[..., 1]], axis=-1)
-    redder = np.stack([colour[..., 2], colour[..., 2] + colour[..., 3]], axis=-1)
-    lg_ratio = np.concatenate([relative, np.zeros((n, _NEIGHBOURS, 1)), redder], axis=-1)
-    flux = (r_flux[..., None] * 10 ** (0.4 * lg_ratio)).astype(np.float32)
-    angle = rng.uniform(0, 2 * np.pi, (n, _NEIGHBOURS))
-    distance = np.sqrt(rng.uniform((4 / 0.396) ** 2, 46.0**2, (n, _NEIGHBOURS)))
-    dx, dy = distance * np.cos(angle) + (GRID - 1) / 2, distance * np.sin(angle) + (GRID - 1) / 2
-    sigma = np.where(rng.uniform(size=(n, _NEIGHBOURS)) < 0.4, 0.0, rng.uniform(0.5, 3.0, (n, _NEIGHBOURS)))
-    ky, kx = wave_numbers()
-    blur = np.exp((-2 * np.pi**2 * sigma[..., None, None] ** 2).astype(np.float32) * (kx**2 + ky**2))
-    points = shift(dx.ravel(), dy.ravel()).reshape(n, _NEIGHBOURS, GRID, GRID // 2 + 1)
-    return points * blur, flux
-
-
-def _observe(rng: np.random.Generator, images: FloatArray) -> FloatArray:
-    """Add photon noise of source and sky, dark noise, and the photometric calibration's error."""
-    n = len(images)
-    sky_mag = SKY_MAG_ARCSEC2 + rng.normal(0, 0.15, (n, N_BANDS))
-    sky = 10 ** (0.4 * (22.5 - sky_mag)) * PIXEL_SCALE_ARCSEC**2
-    scale = NMGY_PER_COUNT * 10 ** rng.normal(0, 0.03, (n, N_BANDS))
-    calibration = 1 + rng.normal(0, CALIBRATION_SIGMA, (n, N_BANDS))
-    shape = (n, N_BANDS, 1, 1)
-    counts = (np.maximum(images, 0) + sky.reshape(shape)) / scale.reshape(shape)
-    variance = counts / GAIN.reshape(1, -1, 1, 1) + DARK_VARIANCE.reshape(1, -1, 1, 1)
-    noise = rng.standard_normal(images.shape, np.float32) * np.sqrt(variance) * scale.reshape(shape)
-    return ((images * calibration.reshape(shape)) + noise).astype(np.float32)
+        galaxy = np.einsum("nsyx,ns->nyx", shapes.sheets, flux[:, :3, band], optimize=True)
+        galaxy += flux[:, 3, band, None, None]
+        galaxy *= shapes.psf[:, band] * shift(*centre[..., band])
+        images[:, band] = scipy.fft.irfft2(galaxy, s=(GRID, GRID))[:, window, window]
+    add_neighbours(images, draw_neighbours(rng, flux[..., _R_BAND].sum(axis=1)), shapes.seeing)
+    return expose(rng, images)

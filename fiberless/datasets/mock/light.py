@@ -8,11 +8,12 @@ import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.bands import BANDS, N_BANDS, band_density
-from fiberless.datasets.mock.cosmology import luminosity_distance_cm
+from fiberless.cosmology import luminosity_distance_cm
 from fiberless.datasets.mock.histories import BULGE, OLD_DISK, YOUNG_DISK, formed_mass
-from fiberless.datasets.mock.library import library_correction
+from fiberless.datasets.mock.library import library_correction, library_step
 from fiberless.datasets.mock.nebular import (
     LINE_NAMES,
+    LINE_WAVE_AA,
     SUN_CGS,
     agn_lines,
     lier_lines,
@@ -20,13 +21,11 @@ from fiberless.datasets.mock.nebular import (
 )
 from fiberless.datasets.mock.population import REDSHIFT_RANGE, Population
 from fiberless.dust import birth_cloud_curve, calzetti_curve
-from fiberless.lines import lines
 from fiberless.ssp import AGE_EDGES_GYR, BIRTH_CLOUD_GYR, WIDE_WAVE_AA, SspGrid, load_ssp
 from fiberless.wavelength import TEMPLATE_WAVE_AA
 
-__all__ = ["LINE_WAVE_AA", "Light", "fibre_continuum", "flux_scale", "shine"]
+__all__ = ["Light", "attenuation_v", "fibre_continuum", "flux_scale", "shine"]
 
-LINE_WAVE_AA: Final = np.array([lines()[name].wave_aa for name in LINE_NAMES])
 _HALPHA: Final = LINE_NAMES.index("Halpha")
 
 
@@ -37,7 +36,7 @@ class Light:
     Parameters
     ----------
     formed : (N, 3, A) M☉ formed per sheet and age bin
-    line_flux : (N, 4, 20) line fluxes at Earth in 1e-17 erg / (s cm2), after dust: sheets and nucleus
+    line_flux : (N, 4, 31) line fluxes at Earth in 1e-17 erg / (s cm2), after dust: sheets and nucleus
     band_nmgy : (N, 4, 5) fluxes in nanomaggies of the three sheets and the nucleus, lines included
 
     """
@@ -91,6 +90,15 @@ def _attenuations(population: Population) -> FloatArray:
     return np.stack([av * population.bulge_av_share, av, av], axis=1)
 
 
+def attenuation_v(population: Population) -> FloatArray:
+    """A_V before each sheet and age bin, birth clouds included. (N, 3, A) mag"""
+    clouded = AGE_EDGES_GYR[1:] <= BIRTH_CLOUD_GYR * (1 + 1e-9)
+    is_young = np.arange(3) == YOUNG_DISK
+    clouds = population.cloud_av[:, None, None] * (is_young[:, None] & clouded)
+    attenuation: FloatArray = _attenuations(population)[..., None] + clouds
+    return attenuation
+
+
 def _sheet_spectra(
     population: Population, formed: FloatArray, ssp_flux: FloatArray, wave_aa: FloatArray
 ) -> FloatArray:
@@ -101,18 +109,18 @@ def _sheet_spectra(
     clouded = AGE_EDGES_GYR[1:] <= BIRTH_CLOUD_GYR * (1 + 1e-9)
     metals = load_ssp().metallicity_weights(lg_z)
     weights = (formed[..., None, :] * metals[..., :, None]).astype(np.float32)
-    matrix = ssp_flux.reshape(-1, ssp_flux.shape[-1])
+    plain = (ssp_flux * library_step(wave_aa)).reshape(-1, ssp_flux.shape[-1])
+    enhanced = (ssp_flux * library_correction(load_ssp().age_gyr, wave_aa)).reshape(plain.shape)
     spectra = np.empty((n, 3, ssp_flux.shape[-1]), np.float32)
     screen = calzetti_curve(wave_aa).astype(np.float32)
     cloud = np.exp(-0.921 * population.cloud_av[:, None] * birth_cloud_curve(wave_aa)).astype(np.float32)
-    corrected = library_correction(wave_aa).astype(np.float32)
     for sheet in (BULGE, OLD_DISK, YOUNG_DISK):
         chosen = weights[:, sheet]
-        spectra[:, sheet] = np.where(clouded, 0, chosen).reshape(n, -1) @ matrix
+        is_enhanced = population.quiescent | (sheet == BULGE)
+        for rows, matrix in ((is_enhanced, enhanced), (~is_enhanced, plain)):
+            spectra[rows, sheet] = np.where(clouded, 0, chosen[rows]).reshape(-1, len(matrix)) @ matrix
         if sheet == YOUNG_DISK:
-            spectra[:, sheet] += cloud * (np.where(clouded, chosen, 0).reshape(n, -1) @ matrix)
-        else:
-            spectra[:, sheet] *= corrected
+            spectra[:, sheet] += cloud * (np.where(clouded, chosen, 0).reshape(n, -1) @ plain)
         spectra[:, sheet] *= np.exp(np.float32(-0.921) * av[:, sheet, None].astype(np.float32) * screen)
     return spectra
 
@@ -120,7 +128,7 @@ def _sheet_spectra(
 def _lines(
     rng: np.random.Generator, population: Population, *, formed: FloatArray, ssp: SspGrid, wide: FloatArray
 ) -> FloatArray:
-    """Line luminosities after dust, L☉: three sheets and the nucleus. (N, 4, 20)"""
+    """Line luminosities after dust, L☉: three sheets and the nucleus. (N, 4, 31)"""
     gas = ssp.metallicity_weights(population.oxygen - 8.69)
     photons = np.einsum("na,nz,za->n", formed[:, YOUNG_DISK], gas, ssp.ionising_photons)
     at_halpha = int(np.searchsorted(WIDE_WAVE_AA, LINE_WAVE_AA[_HALPHA]))

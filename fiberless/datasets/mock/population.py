@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.datasets.mock.cosmology import kpc_per_arcsec, volume_element
+from fiberless.cosmology import kpc_per_arcsec, volume_element
 
 __all__ = ["NO_AGN", "REDSHIFT_RANGE", "SEYFERT", "WEAK_AGN", "Population", "draw_population"]
 
@@ -45,6 +45,9 @@ class Population:
     bulge_av_share: FloatArray
     sigma_star: FloatArray
     sigma_gas: FloatArray
+    sigma_nucleus: FloatArray
+    wing_share: FloatArray
+    sodium_ew: FloatArray
     agn: IntArray
     lg_l_oiii: FloatArray
     lg_ew_lier: FloatArray
@@ -54,6 +57,7 @@ class Population:
     bulge_axis_ratio: FloatArray
     bulge_sersic: FloatArray
     position_angle: FloatArray
+    ebv: FloatArray
 
     def __len__(self) -> int:
         return len(self.redshift)
@@ -92,9 +96,9 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
         quiescent=quiescent,
         bulge_fraction=bulge_fraction,
         lg_ssfr=lg_ssfr,
-        disk_age=np.where(quiescent, rng.uniform(5.0, 10.0, n), rng.uniform(6.0, 11.0, n)),
-        bulge_age=np.clip(rng.normal(6.0 + 1.2 * (m - 10.7), 1.6), 2.0, 11.0),
-        bulge_spread=rng.uniform(0.3, 1.5, n),
+        disk_age=np.where(quiescent, rng.uniform(6.5, 9.5, n), rng.uniform(6.0, 11.0, n)),
+        bulge_age=np.clip(rng.normal(6.0 + 1.2 * (m - 10.7), 0.8), 2.0, 11.0),
+        bulge_spread=rng.uniform(0.3, 1.0, n),
         burst_fraction=np.where(burst, 10 ** rng.uniform(-2.7, -1.0, n), 0.0),
         burst_age=10 ** rng.uniform(-2.0, 0.2, n),
         recent_boost=_recent_boost(rng, n),
@@ -105,11 +109,8 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
         cloud_av=dust[1],
         bulge_av_share=rng.uniform(0.3, 0.8, n),
         sigma_star=sigma,
-        sigma_gas=np.clip(
-            sigma * 10 ** rng.normal(-0.08, 0.10, n) * np.where(agn == SEYFERT, rng.uniform(1, 1.6, n), 1),
-            40,
-            450,
-        ),
+        **_gas_motions(rng, sigma, seyfert=agn == SEYFERT),
+        sodium_ew=_sodium(rng, sigma, diffuse_av=dust[0], quiescent=quiescent),
         agn=agn,
         lg_l_oiii=lg_l_oiii,
         lg_ew_lier=rng.normal(-0.3, 0.3, n),
@@ -119,6 +120,7 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
         bulge_axis_ratio=1 - (1 - axis_ratio) * rng.uniform(0.1, 0.6, n),
         bulge_sersic=np.clip(rng.normal(np.where(bulge_fraction > 0.6, 4.0, 2.8), 0.8), 1.0, 6.0),
         position_angle=rng.uniform(0, np.pi, n),
+        ebv=_galactic_ebv(rng, n),
     )
 
 
@@ -141,7 +143,7 @@ def _redshift_and_mass(rng: np.random.Generator, n: int) -> tuple[FloatArray, Fl
 
 def _type(rng: np.random.Generator, m: FloatArray) -> tuple[BoolArray, BoolArray]:
     """Quiescent (Peng et al. 2010) and, among those, green-valley galaxies."""
-    fraction = np.clip(1 - np.exp(-(10 ** (0.8 * (m - 10.74)))) + 0.03, 0, 0.97)
+    fraction = np.clip(1 - np.exp(-(10 ** (0.60 * (m - 10.86)))) + 0.04, 0, 0.97)
     quiescent = rng.uniform(size=len(m)) < fraction
     green = quiescent & (rng.uniform(size=len(m)) < 0.15)
     return quiescent, green
@@ -160,15 +162,16 @@ def _specific_sfr(
 ) -> FloatArray:
     """lg(SFR/M) per year: main sequence of Renzini & Peng (2015); residual star formation below it."""
     main_sequence = rng.normal(-0.24 * m - 7.58, 0.32)
-    passive = rng.normal(-12.4, 0.35, len(m))
+    passive = rng.normal(-12.4, 0.25, len(m))
     valley = rng.normal(-11.2, 0.30, len(m))
     return np.where(green, valley, np.where(quiescent, passive, main_sequence))
 
 
 def _recent_boost(rng: np.random.Generator, n: int) -> FloatArray:
-    """Rate of the last 90 Myr over the smooth history's; 8 % are starbursts of 2 to 16 times."""
-    starburst = rng.uniform(size=n) < 0.08
-    return 10 ** np.where(starburst, rng.uniform(0.3, 1.2, n), rng.normal(0, 0.12, n))
+    """Rate of the last 90 Myr over the smooth history's; 8 % are starbursts of 2–16 times, 0.4 % to 160."""
+    kind = rng.uniform(size=n)
+    starburst = np.where(kind < 0.004, rng.uniform(1.2, 2.2, n), rng.uniform(0.3, 1.2, n))
+    return 10 ** np.where(kind < 0.084, starburst, rng.normal(0.10, 0.12, n))
 
 
 def _stellar_metallicity(rng: np.random.Generator, m: FloatArray, quiescent: BoolArray) -> FloatArray:
@@ -178,7 +181,9 @@ def _stellar_metallicity(rng: np.random.Generator, m: FloatArray, quiescent: Boo
     p50 = [-0.60, -0.65, -0.52, -0.41, -0.23, -0.11, -0.01, 0.04, 0.07, 0.10, 0.13]
     p84 = [0.00, -0.05, 0.05, 0.09, 0.14, 0.17, 0.20, 0.22, 0.24, 0.25, 0.28]
     low, middle, high = (np.interp(m, mass, column) for column in (p16, p50, p84))
-    deviate = rng.normal(np.where(quiescent, -0.25, -0.25), 0.8)
+    # at a given mass quiescent galaxies are the metal-rich ones (Peng et al. 2015), most so at low masses
+    quiescent_mean = np.clip(0.25 - 1.1 * (m - 10.0), -0.85, 0.5)
+    deviate = rng.normal(np.where(quiescent, quiescent_mean, -0.25), np.where(quiescent, 0.35, 0.4))
     return middle + deviate * np.where(deviate > 0, high - middle, middle - low)
 
 
@@ -199,7 +204,7 @@ def _dust(
 ) -> tuple[FloatArray, FloatArray]:
     """A_V of the diffuse screen and of birth clouds: A_Hα of Garn & Best (2010), stars 0.44 of the gas."""
     x = np.clip(m - 10, -1.5, 1.5)
-    a_halpha = 0.91 + 0.77 * x + 0.11 * x**2 - 0.09 * x**3 + rng.normal(0, 0.28, len(m))
+    a_halpha = 1.01 + 0.77 * x + 0.11 * x**2 - 0.09 * x**3 + rng.normal(0, 0.38, len(m))
     a_halpha = np.clip(a_halpha, 0.05, 3.0)
     inclination = np.clip(1 + 0.9 * (np.log10(1 / axis_ratio) - 0.22), 0.5, 1.8)
     diffuse = 0.535 * a_halpha * inclination
@@ -217,10 +222,45 @@ def _velocity_dispersion(
     return np.clip(10 ** (lg_sigma + rng.normal(0, 0.08, len(m))), 45, 420)
 
 
+def _gas_motions(
+    rng: np.random.Generator, sigma_star: FloatArray, *, seyfert: BoolArray
+) -> dict[str, FloatArray]:
+    """Dispersions of disk gas and nucleus, share of the nucleus' broad wing; km/s.
+
+    Disk gas is colder than the stars, that of Seyferts up to 1.5 times hotter.
+    """
+    n = len(sigma_star)
+    stirred = np.where(seyfert, rng.uniform(1, 1.5, n), 1.0)
+    return {
+        "sigma_gas": np.clip(sigma_star * 10 ** rng.normal(-0.08, 0.12, n), 35, 400),
+        "sigma_nucleus": np.clip(sigma_star * 10 ** rng.normal(0.02, 0.12, n) * stirred, 60, 320),
+        "wing_share": np.where(seyfert, rng.uniform(0, 0.45, n), rng.uniform(0, 0.15, n)),
+    }
+
+
+def _sodium(
+    rng: np.random.Generator, sigma_star: FloatArray, *, diffuse_av: FloatArray, quiescent: BoolArray
+) -> FloatArray:
+    """Equivalent width in Å of Na D beyond the stellar models'.
+
+    Interstellar gas goes with dust (Chen et al. 2010, AJ 140, 445), sodium-rich stars with σ* of old
+    galaxies (Jeong et al. 2013, ApJS 208, 7).
+    """
+    n = len(sigma_star)
+    rich = np.where(quiescent, np.clip((np.log10(sigma_star) - 2.0) / 0.4, 0, 1.2), 0.0)
+    width = 0.6 * diffuse_av * rng.uniform(0, 2, n) + 0.8 * rich * rng.uniform(0, 2, n)
+    return np.minimum(width, 3.0)
+
+
 def _oxygen(rng: np.random.Generator, m: FloatArray, delta_ms: FloatArray) -> FloatArray:
     """12 + lg O/H (Tremonti et al. 2004, eq. 3), lower at higher star formation (Mannucci et al. 2010)."""
     x = np.clip(m, 8.5, 11.5)
     return -1.492 + 1.847 * x - 0.08026 * x**2 - 0.1 * delta_ms + rng.normal(0, 0.10, len(m))
+
+
+def _galactic_ebv(rng: np.random.Generator, n: int) -> FloatArray:
+    """Galactic E(B−V) as a map tells it, over the survey's footprint: median 0.028 mag, 95 % below 0.09."""
+    return np.minimum(rng.lognormal(np.log(0.028), 0.7, n), 0.3)
 
 
 def _agn(rng: np.random.Generator, m: FloatArray, quiescent: BoolArray) -> tuple[IntArray, FloatArray]:
@@ -229,6 +269,6 @@ def _agn(rng: np.random.Generator, m: FloatArray, quiescent: BoolArray) -> tuple
     active = rng.uniform(size=len(m)) < fraction
     seyfert = rng.uniform(size=len(m)) < np.where(quiescent, 0.20, 0.50)
     agn = np.where(active, np.where(seyfert, SEYFERT, WEAK_AGN), NO_AGN)
-    mean = np.where(agn == SEYFERT, 6.7, 5.9) + 0.3 * (m - 10.5)
+    mean = np.where(agn == SEYFERT, 6.75, 6.0) + 0.3 * (m - 10.5)
     luminosity = rng.normal(mean, np.where(agn == SEYFERT, 0.55, 0.40))
     return agn, np.where(active, luminosity, -np.inf)

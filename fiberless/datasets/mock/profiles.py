@@ -13,15 +13,30 @@ from scipy.special import gamma, gammaincinv, j1
 from fiberless.arrays import FloatArray
 from fiberless.bands import PIXEL_SCALE_ARCSEC
 
-__all__ = ["FIBRE_RADIUS_ARCSEC", "GRID", "elliptical", "fibre_weights", "psf", "shift", "wave_numbers"]
+__all__ = [
+    "FIBRE_RADIUS_ARCSEC",
+    "GRID",
+    "PSF_FWHM_SIGMAS",
+    "PSF_SHARES",
+    "PSF_WIDTHS",
+    "elliptical",
+    "fibre_weights",
+    "psf",
+    "shift",
+    "wave_numbers",
+]
 
 GRID: Final = 128
 FIBRE_RADIUS_ARCSEC: Final = 1.5
 _SERSIC_STEP: Final = 0.25
 _GAUSSIAN_SIGMAS: Final = np.geomspace(0.02, 12.0, 14)
 """Widths of the Gaussians in units of the half-light radius."""
-_PSF_WIDE_SHARE: Final = 0.12
-_PSF_WIDE_FACTOR: Final = 2.6
+PSF_WIDTHS: Final = np.array([1.0, 1.75, 3.7])
+"""Widths of the PSF's core, skirt and wing over the core's."""
+PSF_SHARES: Final = np.array([0.58, 0.32, 0.10])
+"""Flux in them: to 5 %, out to 10 px, the profiles of stars in the frames of run 2820, field 122."""
+PSF_FWHM_SIGMAS: Final = 2.54
+"""Full width at half maximum of the whole over the core's σ."""
 
 
 @cache
@@ -84,19 +99,39 @@ def _elliptical_k2(axis_ratio: FloatArray, position_angle: FloatArray) -> FloatA
     return k2
 
 
-def psf(fwhm_pixels: FloatArray) -> FloatArray:
-    """Transforms of the point-spread function: 0.88 of a Gaussian and 0.12 of one 2.6 times as wide.
+def psf(
+    fwhm_pixels: FloatArray, *, ellipticity: FloatArray | None = None, shares: FloatArray | None = None
+) -> FloatArray:
+    """Transforms of the point-spread function: core, skirt and wing, three Gaussians.
 
-    The pixel is part of the measured widths. (N,) → (N, 128, 65) float32.
+    The pixel is part of the measured widths.
+
+    Parameters
+    ----------
+    fwhm_pixels : (N,) full width at half maximum of the whole
+    ellipticity : (N, 2) components e₊ = (σx² − σy²) / (σx² + σy²) and e×, default round
+    shares : (N, 3) flux in the three, default `PSF_SHARES`
+
+    Returns
+    -------
+    (N, 128, 65) float32
+
     """
+    n = len(fwhm_pixels)
+    share = np.broadcast_to(PSF_SHARES if shares is None else shares, (n, 3)).astype(np.float32)
+    plus, cross = np.zeros((2, n)) if ellipticity is None else ellipticity.T
     ky, kx = wave_numbers()
-    exponent = (fwhm_pixels[:, None, None] / 2.3548).astype(np.float32) ** 2 * (
-        np.float32(-2 * np.pi**2) * (kx**2 + ky**2)
-    )
-    wide = np.float32(_PSF_WIDE_FACTOR**2)
-    core = np.exp(exponent)
-    result: FloatArray = (1 - _PSF_WIDE_SHARE) * core + np.float32(_PSF_WIDE_SHARE) * np.exp(wide * exponent)
-    return result
+    k2 = (kx**2 + ky**2) + _column(plus) * (kx**2 - ky**2) + _column(2 * cross) * (kx * ky)
+    exponent = _column(-2 * np.pi**2 * (fwhm_pixels / PSF_FWHM_SIGMAS) ** 2) * k2
+    transform = np.zeros_like(exponent)
+    for component, width in enumerate(PSF_WIDTHS):
+        transform += _column(share[:, component]) * np.exp(np.float32(width**2) * exponent)
+    return transform
+
+
+def _column(values: FloatArray) -> FloatArray:
+    """One float32 value a galaxy, to multiply planes with. (N,) → (N, 1, 1)"""
+    return values.astype(np.float32)[:, None, None]
 
 
 def shift(dx: FloatArray, dy: FloatArray) -> FloatArray:

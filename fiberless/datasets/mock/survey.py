@@ -7,13 +7,22 @@ from typing import Final, TypeVar
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray
-from fiberless.bands import magnitude
+from fiberless.bands import BANDS, magnitude
 from fiberless.datasets.mock.histories import YOUNG_DISK
 from fiberless.datasets.mock.images import fibre_fractions, render, shape_sheets
-from fiberless.datasets.mock.light import Light, fibre_continuum, shine
+from fiberless.datasets.mock.light import Light, attenuation_v, fibre_continuum, shine
 from fiberless.datasets.mock.nebular import LINE_NAMES
 from fiberless.datasets.mock.population import Population, draw_population
-from fiberless.datasets.mock.spectra import add_lines, broaden, fibre_noise, rest_window
+from fiberless.datasets.mock.spectra import (
+    WING_WIDTH,
+    absorb_sodium,
+    add_lines,
+    broaden,
+    calibration_error,
+    fibre_noise,
+    rest_window,
+)
+from fiberless.extinction import transmission
 from fiberless.lines import line
 from fiberless.ssp import load_ssp
 from fiberless.wavelength import (
@@ -30,6 +39,7 @@ MAIN_LIMIT: Final = 17.77
 FAINT_LIMIT: Final = 19.5
 """Faintest r drawn. Selection on r leaves p(spectrum | image) unchanged, since the image shows r."""
 _CHUNK: Final = 50
+_EBV_ERROR: Final = 0.10
 _TRUTH_LINES: Final = ("Halpha", "Hbeta", "OIII_5008", "NII_6585", "OII_3727", "SII_6718")
 TRUTH_NAMES: Final = (
     "redshift",
@@ -38,6 +48,8 @@ TRUTH_NAMES: Final = (
     "sigma_star",
     "sigma_gas",
     "diffuse_av",
+    "av_light",
+    "ebv",
     "lg_z_light",
     "lg_age_light",
     "oxygen",
@@ -46,6 +58,7 @@ TRUTH_NAMES: Final = (
     "bulge_fraction",
     "r_mag",
     "g_r",
+    *(f"mag_{band}" for band in BANDS),
     "ln_norm",
     *(f"flux_{name}" for name in _TRUTH_LINES),
     *(f"ew_{name}" for name in _TRUTH_LINES),
@@ -106,22 +119,43 @@ def _observe(rng: np.random.Generator, population: Population, light: Light) -> 
     fraction = fibre_fractions(shapes)
     stars = fibre_continuum(population, light, load_ssp(), fraction[:, :3])
     stars = broaden(stars, population.redshift, population.sigma_star)
-    line_flux = np.einsum("ns,nsl->nl", fraction, light.line_flux)
-    spectrum = rest_window(add_lines(stars, line_flux, population.redshift, population.sigma_gas))
+    stars = absorb_sodium(stars, population.sodium_ew, population.redshift, population.sigma_gas)
+    line_flux = fraction[:, :, None] * light.line_flux
+    spectrum = rest_window(_with_lines(stars, line_flux, population))
     norm = spectrum @ normalisation_weights().astype(np.float32)
     ln_shape = np.log(spectrum / norm[:, None])
     observed = np.exp(resample_log_flux(ln_shape, population.redshift, OBSERVED_WAVE_AA)) * norm[:, None]
     sigma = fibre_noise(rng, observed)
-    noisy = observed + sigma * rng.standard_normal(sigma.shape, np.float32)
-    truth = _truth(population, light, fraction=fraction, line_flux=line_flux, stars=rest_window(stars))
+    calibrated = observed * calibration_error(rng, len(population))
+    noisy = calibrated + sigma * rng.standard_normal(sigma.shape, np.float32)
+    in_fibre = line_flux.sum(axis=1)
+    truth = _truth(population, light, fraction=fraction, line_flux=in_fibre, stars=rest_window(stars))
     truth["ln_norm"] = np.log(norm)
     return {
-        "image": render(rng, shapes, light.band_nmgy).astype(np.float16),
+        "image": render(rng, shapes, _behind_the_galaxy(rng, population, light)).astype(np.float16),
         "ln_shape": ln_shape,
         "flux": noisy.astype(np.float16),
         "sigma": sigma.astype(np.float16),
         "truth": np.stack([truth[name] for name in TRUTH_NAMES], axis=1).astype(np.float32),
     }
+
+
+def _behind_the_galaxy(rng: np.random.Generator, population: Population, light: Light) -> FloatArray:
+    """Band fluxes (N, 4, 5) after Galactic extinction, which the map tells to 10 %."""
+    true_ebv = population.ebv * rng.lognormal(0, _EBV_ERROR, len(population))
+    return light.band_nmgy * transmission(true_ebv)[:, None]
+
+
+def _with_lines(stars: FloatArray, line_flux: FloatArray, population: Population) -> FloatArray:
+    """Stars, gas of the sheets, and the nucleus with its broad wing; line fluxes (N, 4, 31) in the fibre."""
+    z = population.redshift
+    spectrum = add_lines(stars, line_flux[:, :3].sum(axis=1), z, population.sigma_gas)
+    active = np.flatnonzero(line_flux[:, 3].any(axis=1))
+    nucleus, sigma = line_flux[active, 3], population.sigma_nucleus[active]
+    wing = population.wing_share[active, None] * nucleus
+    core = add_lines(spectrum[active], nucleus - wing, z[active], sigma)
+    spectrum[active] = add_lines(core, wing, z[active], WING_WIDTH * sigma, velocity_kms=-sigma)
+    return spectrum
 
 
 def _truth(
@@ -134,7 +168,7 @@ def _truth(
 ) -> dict[str, FloatArray]:
     """True values; ages and metallicities weighted by the fibre's light at 5070–5950 Å rest."""
     magnitudes = magnitude(light.band_nmgy.sum(axis=1))
-    age, metallicity = _light_weighted(population, light, fraction)
+    age, metallicity, attenuation = _light_weighted(population, light, fraction)
     truth: dict[str, FloatArray] = {
         "redshift": population.redshift,
         "lg_mass": population.lg_mass,
@@ -142,6 +176,8 @@ def _truth(
         "sigma_star": population.sigma_star,
         "sigma_gas": population.sigma_gas,
         "diffuse_av": population.diffuse_av,
+        "av_light": attenuation,
+        "ebv": population.ebv,
         "lg_z_light": metallicity,
         "lg_age_light": age,
         "oxygen": population.oxygen,
@@ -151,6 +187,7 @@ def _truth(
         "r_mag": magnitudes[:, 2],
         "g_r": magnitudes[:, 1] - magnitudes[:, 2],
     }
+    truth |= {f"mag_{band}": magnitudes[:, i] for i, band in enumerate(BANDS)}
     for name in _TRUTH_LINES:
         index = LINE_NAMES.index(name)
         flux = line_flux[:, index]
@@ -173,8 +210,8 @@ def _lg_sfr(light: Light) -> FloatArray:
 
 def _light_weighted(
     population: Population, light: Light, fraction: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """lg age/Gyr and [M/H] weighted by unattenuated V-band light in the fibre."""
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """lg age/Gyr and [M/H] weighted by unattenuated V-band light in the fibre, and that light's A_V."""
     ssp = load_ssp()
     window = (ssp.wave_aa > 5070) & (ssp.wave_aa < 5950)
     lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk, population.oxygen - 8.69], axis=1)
@@ -182,4 +219,5 @@ def _light_weighted(
     weight = light.formed * per_mass * fraction[:, :3, None]
     total = weight.sum(axis=(1, 2))
     age = (weight * np.log10(ssp.age_gyr)).sum(axis=(1, 2)) / total
-    return age, (weight.sum(axis=2) * lg_z).sum(axis=1) / total
+    passed = (weight * 10 ** (-0.4 * attenuation_v(population))).sum(axis=(1, 2))
+    return age, (weight.sum(axis=2) * lg_z).sum(axis=1) / total, -2.5 * np.log10(passed / total)

@@ -1,4 +1,4 @@
-"""Distances of the simulated survey: flat ΛCDM, H0 = 70 km/s/Mpc, Ωm = 0.3 (science page)."""
+"""Distances: flat ΛCDM, H0 = 70 km/s/Mpc, Ωm = 0.3 (science page)."""
 
 from typing import Final
 

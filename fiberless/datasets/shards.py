@@ -1,7 +1,8 @@
 """The shard format that simulated and real training pairs share: safetensors files of equal columns.
 
 A data set is a folder with `dataset.json` (what it is and how it was made) and `shard-00000.safetensors` …;
-all shards hold the same columns, first axis the galaxy. Reading is by column, memory-mapped, without pickle.
+all shards hold the columns that `dataset.json` names (`COLUMNS` if simulated), first axis the galaxy. Reading
+is by column, memory-mapped, without pickle.
 """
 
 import json
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from fiberless.arrays import FloatArray
+from fiberless.arrays import FloatArray, IntArray
 from fiberless.errors import UsageError
 
 __all__ = ["COLUMNS", "DatasetInfo", "ShardSet", "write_info", "write_shard"]
@@ -44,7 +45,7 @@ class DatasetInfo(BaseModel):
     options: dict[str, Any] = {}
 
 
-def write_shard(folder: Path, index: int, columns: Mapping[str, FloatArray]) -> Path:
+def write_shard(folder: Path, index: int, columns: Mapping[str, FloatArray | IntArray]) -> Path:
     """Write one shard under a temporary name, then rename it: a shard that exists is complete."""
     path = folder / f"shard-{index:05d}.safetensors"
     temporary = path.with_suffix(".tmp")
@@ -54,8 +55,10 @@ def write_shard(folder: Path, index: int, columns: Mapping[str, FloatArray]) -> 
 
 
 def write_info(folder: Path, info: DatasetInfo) -> None:
-    """Write `dataset.json`."""
-    (folder / "dataset.json").write_text(info.model_dump_json(indent=1) + "\n")
+    """Write `dataset.json` under a temporary name, then rename it."""
+    temporary = folder / "dataset.json.tmp"
+    temporary.write_text(info.model_dump_json(indent=1) + "\n")
+    temporary.rename(folder / "dataset.json")
 
 
 class ShardSet:
@@ -94,10 +97,43 @@ class ShardSet:
             left -= len(parts[-1])
         return np.concatenate(parts)
 
+    @property
+    def has_noiseless(self) -> bool:
+        """Whether the spectra are known without noise, as simulated ones are."""
+        return "ln_shape" in self.info.columns
+
+    def object_ids(self) -> IntArray:
+        """Identifiers of observed galaxies, exact. (N,) int64
+
+        Raises
+        ------
+        UsageError
+            `invalid-parameter` if the data set has none, as simulated ones.
+
+        """
+        if "object_id" not in self.info.columns:
+            raise UsageError("invalid-parameter", f"a data set of kind {self.info.kind!r} has no ids")
+        return np.asarray(self.column("object_id"), dtype=np.int64)
+
     def shards(self) -> Iterator[dict[str, FloatArray]]:
-        """Read shard after shard, all columns."""
-        for path in self.paths:
-            yield load_file(str(path))
+        """Read shard after shard: all columns, and as `ebv` (N,) the Galactic E(B−V) of the images in mag."""
+        for index in range(len(self.paths)):
+            yield self.shard(index)
+
+    def shard(self, index: int) -> dict[str, FloatArray]:
+        """One shard, as `shards` gives it."""
+        columns = load_file(str(self.paths[index]))
+        return columns | {"ebv": self._ebv_of(columns["truth"])}
+
+    def ebv(self, *, limit: int | None = None) -> FloatArray:
+        """Galactic E(B−V) of the images in mag, 0 where the set has none. (N,) float64"""
+        return self._ebv_of(self.column("truth", limit=limit))
+
+    def _ebv_of(self, truth: FloatArray) -> FloatArray:
+        if "ebv" not in self.info.truth_names:
+            return np.zeros(len(truth))
+        known: FloatArray = truth[:, self.info.truth_names.index("ebv")].astype(np.float64)
+        return known
 
     def truth(self, name: str, *, limit: int | None = None) -> FloatArray:
         """Read one truth column. (N,) float64"""

@@ -73,7 +73,8 @@ class Submission:
     @property
     def sha256(self) -> str:
         """Hash of all that was asked for: the same for the same image, whatever the multipart boundary."""
-        image = self.cutout and [self.cutout.sha256, self.cutout.ra, self.cutout.dec, *self.cutout.notes]
+        cutout = self.cutout
+        image = cutout and [cutout.sha256, cutout.ra, cutout.dec, cutout.ebv, *cutout.notes]
         position = self.target and self.target.model_dump()
         asked = [image, position, self.options.model_dump(mode="json")]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

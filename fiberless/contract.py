@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from fiberless.arrays import FloatArray
 from fiberless.cutout import Cutout
 from fiberless.errors import ErrorKind, FiberlessError
+from fiberless.extinction import MAX_EBV, galactic_ebv
 from fiberless.manifest import Manifest
 from fiberless.properties import Properties
 
@@ -98,6 +99,12 @@ class PredictionOptions(_Frozen):
     seed: int = Field(default=0, ge=0, lt=2**63, description="Same image, model, options, seed: same numbers")
     model: str | None = Field(default=None, max_length=64, description="Model version; null: the default")
     select: Literal["medoid", "contrastive"] = Field(default="medoid", description="Which candidate is shown")
+    ebv: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_EBV,
+        description="Galactic E(B-V) still in the image, mag; 0: corrected; null: from header or position",
+    )
     label: str | None = Field(default=None, max_length=128, description="Free text, returned as given")
 
 
@@ -108,6 +115,21 @@ class PredictionRequest:
     cutout: Cutout
     options: PredictionOptions
 
+    @property
+    def is_ebv_known(self) -> bool:
+        """Whether the options, the image or its position tell the Galactic extinction."""
+        return (self.options.ebv, self.cutout.ebv, self.cutout.ra) != (None, None, None)
+
+    @property
+    def ebv(self) -> float:
+        """Galactic E(B−V) that the image is corrected for: options, else image, else position, else 0."""
+        for given in (self.options.ebv, self.cutout.ebv):
+            if given is not None:
+                return given
+        if self.cutout.ra is None or self.cutout.dec is None:
+            return 0.0
+        return galactic_ebv(self.cutout.ra, self.cutout.dec)
+
 
 def prediction_id(request: PredictionRequest, manifest: Manifest) -> str:
     """Name of the prediction that a request leads to: equal requests, equal names.
@@ -115,10 +137,11 @@ def prediction_id(request: PredictionRequest, manifest: Manifest) -> str:
     Hash of the image, the model's weights, the options with defaults filled in, and the object's name and
     position. The API looks it up before it queues a job, the worker stores under it.
     """
-    options = request.options.model_dump(mode="json", exclude={"model", "steps"})
+    options = request.options.model_dump(mode="json", exclude={"model", "steps", "ebv"})
     options["steps"] = request.options.steps or manifest.sampler_steps
     key = {
         "cutout": request.cutout.sha256,
+        "ebv": round(request.ebv, 6),
         "position": [request.cutout.ra, request.cutout.dec],
         "source": [request.cutout.source, list(request.cutout.notes)],
         "weights": manifest.weights_sha256,
@@ -269,6 +292,7 @@ class CutoutInfo(_Frozen):
     sha256: str
     bands: tuple[str, ...]
     pixel_scale_arcsec: float
+    ebv: float = Field(default=0.0, description="Galactic E(B-V) that image and prediction are corrected for")
 
 
 class Provenance(_Frozen):

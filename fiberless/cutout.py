@@ -48,6 +48,8 @@ class Cutout:
         True where a pixel is invalid; None if all are valid.
     ra, dec : float or None
         ICRS position of the central object in degrees.
+    ebv : float or None
+        E(B−V) of the Galactic extinction that the image still has, in mag; 0 if it was corrected for it.
     source : str
         Where the image comes from: `upload`, `sdss`, `hips`, `archive`, `mock`.
     notes : tuple of str
@@ -66,6 +68,7 @@ class Cutout:
     flux_nmgy: FloatArray
     ra: float | None = None
     dec: float | None = None
+    ebv: float | None = None
     source: str = "upload"
     notes: tuple[str, ...] = ()
     mask: BoolArray | None = field(default=None, repr=False)

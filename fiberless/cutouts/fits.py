@@ -32,6 +32,7 @@ from fiberless.cutouts.wcs import (
     sky_position_deg,
 )
 from fiberless.errors import UsageError
+from fiberless.extinction import MAX_EBV
 
 __all__ = [
     "MIN_PIXELS",
@@ -166,6 +167,8 @@ def cutout_header(cutout: Cutout) -> fits.Header:
     if cutout.ra is not None and cutout.dec is not None:
         header["RA"] = (cutout.ra, "[deg] ICRS")
         header["DEC"] = (cutout.dec, "[deg] ICRS")
+    if cutout.ebv is not None:
+        header["EBV"] = (cutout.ebv, "[mag] Galactic E(B-V) still in the image")
     if cutout.wcs is not None:
         header.update(_wcs_cards(cutout.wcs))
     return header
@@ -191,6 +194,7 @@ def _assemble(planes: Sequence[Plane], *, notes: Sequence[str], primary: Mapping
         mask=_placed(mask, side, fill=False) if mask.any() else None,
         ra=position[0] if position else None,
         dec=position[1] if position else None,
+        ebv=_stored_ebv([by_band["r"].header, primary]),
         source=_source(by_band["r"].header),
         notes=tuple(dict.fromkeys(note for note in told if note)),
         wcs=wcs,
@@ -276,6 +280,15 @@ def _separation_arcsec(first: tuple[float, float], second: tuple[float, float]) 
 def _stored_notes(header: Mapping[str, CardValue]) -> list[str]:
     cards = [header.get(f"NOTE{index}") for index in range(1, _MAX_NOTES + 1)]
     return [card for card in cards if isinstance(card, str)]
+
+
+def _stored_ebv(headers: Sequence[Mapping[str, CardValue]]) -> float | None:
+    """E(B−V) of the first header that gives it, checked."""
+    for card in (header["EBV"] for header in headers if "EBV" in header):
+        if isinstance(card, bool) or not isinstance(card, int | float) or not 0 <= card <= MAX_EBV:
+            raise UsageError("invalid-parameter", f"EBV must be a number in 0–{MAX_EBV:g} mag, not {card!r}")
+        return float(card)
+    return None
 
 
 def _source(header: Mapping[str, CardValue]) -> str:

@@ -70,7 +70,7 @@ def _primary_header(prediction: Prediction, cutout: Cutout, candidate: int | Non
     provenance = prediction.provenance
     ra, dec = prediction.object.ra, prediction.object.dec
     cards: list[tuple[str, Any, str]] = [
-        ("OBJECT", prediction.object.object_id or prediction.id, "the caller's name, or the prediction's id"),
+        ("OBJECT", prediction.object.object_id or prediction.id, "caller's name, else our id"),
         *([("RA", ra, "[deg] ICRS")] if ra is not None else []),
         *([("DEC", dec, "[deg] ICRS")] if dec is not None else []),
         ("RADESYS", "ICRS", ""),
@@ -81,6 +81,7 @@ def _primary_header(prediction: Prediction, cutout: Cutout, candidate: int | Non
         ("MODELVER", provenance.model.version, "model version"),
         ("WGTSHA", provenance.model.weights_sha256, ""),
         ("CUTSRC", cutout.source, "where the image comes from"),
+        ("EBV", provenance.cutout.ebv, "[mag] Galactic E(B-V) that all is corrected for"),
         ("SEED", provenance.sampler.seed, "seed of the sampler"),
         ("NSAMP", provenance.sampler.n_candidates, "candidates drawn"),
         ("SPECSYS", "BARYCENT", "observed frame of the Solar System"),

@@ -26,6 +26,7 @@ def encode_cutout(cutout: Cutout) -> bytes:
     facts = {
         "ra": cutout.ra,
         "dec": cutout.dec,
+        "ebv": cutout.ebv,
         "source": cutout.source,
         "notes": list(cutout.notes),
         "pixel_scale_arcsec": cutout.pixel_scale_arcsec,
@@ -42,6 +43,7 @@ def decode_cutout(data: bytes) -> Cutout:
         mask=tensors.get("mask"),
         ra=facts["ra"],
         dec=facts["dec"],
+        ebv=facts.get("ebv"),
         source=facts["source"],
         notes=tuple(facts["notes"]),
         pixel_scale_arcsec=facts["pixel_scale_arcsec"],

@@ -57,13 +57,23 @@ class LineMeasurement(_Frozen):
 
 
 class Properties(_Frozen):
-    """All that is measured for one galaxy."""
+    """All that is measured for one galaxy. Null: the model does not give it."""
 
     redshift: Measurement
     dn4000: Measurement
+    velocity_dispersion: Measurement | None = None
+    stellar_age: Measurement | None = Field(default=None, description="Light-weighted, in the fibre")
+    stellar_metallicity: Measurement | None = Field(default=None, description="Light-weighted, in the fibre")
+    ebv: Measurement | None = Field(default=None, description="Reddening of the fibre's starlight")
+    stellar_mass: Measurement | None = Field(default=None, description="lg living mass, whole galaxy")
+    sfr: Measurement | None = Field(default=None, description="lg star-formation rate, whole galaxy")
+    gas_metallicity: Measurement | None = None
     agn_probability: Measurement
     bpt_class: Classification
     lines: dict[str, LineMeasurement]
+    lick: dict[str, Measurement] = Field(
+        default_factory=dict, description="Absorption indices of the Lick system, fitted emission taken off"
+    )
 
 
 def summarise(

@@ -14,6 +14,7 @@ from fiberless.cutout import CUTOUT_PIXELS, Cutout
 from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude, ln_mean_flux
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
 from fiberless.inference.latent import LatentFamily
+from fiberless.inference.physical import PHYSICAL_NAMES, reduced
 from fiberless.inference.store import save_version
 from fiberless.lines import line
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
@@ -61,7 +62,7 @@ def synthetic_cutout(seed: int) -> Cutout:
     magnitudes = r_magnitude + redness * (_COLOURS_MAG - _COLOURS_MAG[2])
     flux = 10 ** (0.4 * (22.5 - magnitudes))[:, None, None] * profile / profile.sum()
     noise = REFERENCE_SIGMA_NMGY[:, None, None] * rng.standard_normal(flux.shape)
-    return Cutout(flux_nmgy=(flux + noise).astype(np.float32), source="mock")
+    return Cutout(flux_nmgy=(flux + noise).astype(np.float32), source="mock", ebv=0.0)
 
 
 def toy_spectra(n: int, seed: int = 0) -> FloatArray:
@@ -125,8 +126,14 @@ def toy_family() -> LatentFamily:
     family = LatentFamily(
         *networks,
         basis=basis,
-        latent_scaler=LatentScaler.fit(redshift, amplitude(brightness, conditions.r_aperture_nmgy)),
-        condition_scaler=ConditionScaler.fit(conditions.photometry, embedding_size=_EMBEDDING),
+        latent_scaler=LatentScaler.fit(
+            redshift,
+            amplitude(brightness, conditions.r_aperture_nmgy),
+            physical=reduced(_toy_quantities(), redshift, conditions.r_total_nmgy),
+        ),
+        condition_scaler=ConditionScaler.fit(
+            conditions.photometry, conditions.pixels, conditions.r_magnitude, embedding_size=_EMBEDDING
+        ),
     )
     return replace(
         family,
@@ -134,8 +141,17 @@ def toy_family() -> LatentFamily:
     )
 
 
+def _toy_quantities() -> dict[str, FloatArray]:
+    """Physical quantities of the toy galaxies, unrelated to them, in the ranges of real ones."""
+    rng = np.random.default_rng(1)
+    typical = (2.1, 0.4, -0.1, 0.4, 10.5, 0.0, 8.9)
+    return {
+        name: rng.normal(mean, 0.2, _GALAXIES) for name, mean in zip(PHYSICAL_NAMES, typical, strict=True)
+    }
+
+
 def _toy_networks() -> tuple[ImageEncoder, LatentEncoder, LatentDenoiser]:
-    size = 2 + _COMPONENTS
+    size = 2 + _COMPONENTS + len(PHYSICAL_NAMES)
     image_encoder = ImageEncoder(widths=(8, 8, 8, 8), embedding_size=_EMBEDDING)
     latent_encoder = LatentEncoder(latent_size=size - 1, embedding_size=_EMBEDDING, width=16, depth=2)
     denoiser = LatentDenoiser(latent_size=size, feature_size=_EMBEDDING, width=16, depth=2, noise_size=16)

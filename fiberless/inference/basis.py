@@ -1,7 +1,7 @@
 """`SpectralBasis` and `LatentScaler`: spectrum, redshift and amplitude to the latent vector and back.
 
-Imports no torch. The latent (D = 42) is [logit of z, amplitude, 40 coefficients of the rest-frame log
-spectrum], each with zero mean and unit variance over the training set.
+Imports no torch. The latent (D = 61) is [logit of z, amplitude, 52 coefficients of the rest-frame log
+spectrum, 7 physical quantities], each with zero mean and unit variance over the training set.
 """
 
 from dataclasses import dataclass
@@ -176,22 +176,32 @@ class LatentParts(NamedTuple):
     """(...) see `amplitude`"""
     whitened: FloatArray
     """(..., M) coefficients for `SpectralBasis.decode`"""
+    physical: FloatArray
+    """(..., P) float64, see `fiberless.inference.physical.reduced`"""
 
 
 @dataclass(frozen=True, eq=False)
 class LatentScaler(FrozenArrays):
-    """Redshift, amplitude and whitened coefficients to the latent vector and back.
+    """Redshift, amplitude, whitened coefficients and physical quantities to the latent vector and back.
+
+    Physical quantities are whitened as the coefficients are.
 
     Parameters
     ----------
     redshift_support : (2,) open interval that the logit maps to the real line
     mean, std : (2,) of [logit, amplitude] over the training set
+    physical_median, physical_scale : (P,) median and 1.48 MAD of each quantity over the training set
+    physical_mean, physical_std : (P,) of the asinh over the training set
 
     """
 
     redshift_support: FloatArray
     mean: FloatArray
     std: FloatArray
+    physical_median: FloatArray
+    physical_scale: FloatArray
+    physical_mean: FloatArray
+    physical_std: FloatArray
 
     @classmethod
     def fit(
@@ -199,15 +209,26 @@ class LatentScaler(FrozenArrays):
         redshift: FloatArray,
         amplitude: FloatArray,
         *,
+        physical: FloatArray | None = None,
         redshift_support: tuple[float, float] = REDSHIFT_SUPPORT,
     ) -> Self:
-        """Learn mean and variance from (N,) redshifts inside the support and (N,) amplitudes."""
+        """Learn from (N,) redshifts inside the support, (N,) amplitudes, (N, P) quantities or NaN.
+
+        A quantity that no galaxy has is scaled as if it were standard.
+        """
         support = np.asarray(redshift_support, dtype=np.float64)
         pair = np.stack([_logit(redshift, support), np.asarray(amplitude, dtype=np.float64)], axis=-1)
-        return cls(support, pair.mean(axis=0), pair.std(axis=0))
+        columns = np.zeros((len(pair), 0)) if physical is None else np.asarray(physical, dtype=np.float64)
+        return cls(support, pair.mean(axis=0), pair.std(axis=0), *_whitening(columns))
 
-    def to_latent(self, redshift: FloatArray, amplitude: FloatArray, whitened: FloatArray) -> FloatArray:
-        """Latent vectors (..., D) float32 of (...) redshifts, (...) amplitudes, (..., M) coefficients.
+    def to_latent(
+        self,
+        redshift: FloatArray,
+        amplitude: FloatArray,
+        whitened: FloatArray,
+        physical: FloatArray | None = None,
+    ) -> FloatArray:
+        """Latent vectors (..., D) float32 of (...) redshifts and amplitudes, (..., M) coefficients, (..., P).
 
         Raises
         ------
@@ -216,14 +237,21 @@ class LatentScaler(FrozenArrays):
 
         """
         pair = np.stack([_logit(redshift, self.redshift_support), np.asarray(amplitude)], axis=-1)
-        return np.concatenate([(pair - self.mean) / self.std, whitened], axis=-1).astype(np.float32)
+        parts = [(pair - self.mean) / self.std, whitened]
+        if physical is not None:
+            u = np.arcsinh((physical - self.physical_median) / self.physical_scale)
+            parts.append((u - self.physical_mean) / self.physical_std)
+        return np.concatenate(parts, axis=-1).astype(np.float32)
 
     def from_latent(self, latent: FloatArray) -> LatentParts:
         """Invert `to_latent`; the redshift is float64."""
         pair = np.asarray(latent[..., :2], dtype=np.float64) * self.std + self.mean
         low, high = self.redshift_support
         redshift = low + (high - low) / (1 + np.exp(-pair[..., REDSHIFT_INDEX]))
-        return LatentParts(redshift, pair[..., AMPLITUDE_INDEX], latent[..., 2:])
+        end = latent.shape[-1] - len(self.physical_median)
+        u = np.asarray(latent[..., end:], dtype=np.float64) * self.physical_std + self.physical_mean
+        physical = np.sinh(u) * self.physical_scale + self.physical_median
+        return LatentParts(redshift, pair[..., AMPLITUDE_INDEX], latent[..., 2:end], physical)
 
 
 def _logit(redshift: FloatArray, support: FloatArray) -> FloatArray:
@@ -232,6 +260,16 @@ def _logit(redshift: FloatArray, support: FloatArray) -> FloatArray:
         raise ValueError(f"redshifts must lie inside {support.tolist()}")
     logit: FloatArray = np.log(share / (1 - share))
     return logit
+
+
+def _whitening(columns: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Median, 1.48 MAD, and mean and std of the asinh of each column; 0 and 1 where all is NaN."""
+    known = np.isfinite(columns).any(axis=0)
+    filled = np.where(known, columns, 0.0)
+    median = np.nanmedian(filled, axis=0)
+    scale = np.where(known, _MAD_TO_SIGMA * np.nanmedian(np.abs(filled - median), axis=0), 1.0)
+    u = np.arcsinh((filled - median) / scale)
+    return median, scale, np.nanmean(u, axis=0), np.where(known, np.nanstd(u, axis=0), 1.0)
 
 
 def _normalised(ln_flux: FloatArray) -> FloatArray:

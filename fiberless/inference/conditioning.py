@@ -11,17 +11,19 @@ from typing import Final, Self
 import numpy as np
 
 from fiberless.apertures import (
-    PHOTOMETRY_NAMES,
     REFERENCE_SIGMA_NMGY,
     aperture_nmgy,
     photometry,
     sky_sigma_nmgy,
 )
-from fiberless.arrays import BoolArray, FloatArray
+from fiberless.arrays import FloatArray
 from fiberless.bands import BANDS, PIXEL_SCALE_ARCSEC, magnitude
 from fiberless.cutout import CUTOUT_PIXELS, Cutout
 from fiberless.errors import UsageError
+from fiberless.extinction import deredden
 from fiberless.inference.frozen_arrays import FrozenArrays
+from fiberless.inference.novelty import NoveltyDetector, Oddity
+from fiberless.inference.pixel_checks import pixel_statistics
 
 __all__ = [
     "CALIBRATION_RADIUS_ARCSEC",
@@ -41,9 +43,6 @@ LIMIT_RADIUS_ARCSEC: Final = 7.0
 _R_BAND = BANDS.index("r")
 _SIGMA_FLOOR = 0.5  # of the reference noise; reached only by padded or synthetic borders
 _ASINH_DIVISOR = 3.0
-_MAGNITUDES = sum(name.startswith("mag_") for name in PHOTOMETRY_NAMES)
-_FALSE_ALARMS = 0.01
-_VARIANCE_FLOOR = 1e-4  # mag², so that noise-free training sets have a distance as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +54,18 @@ class Conditions:
     image : (B, 5, 64, 64) float32, see `scale_images`
     photometry : (B, 49) float32, columns `fiberless.apertures.PHOTOMETRY_NAMES`
     r_aperture_nmgy : (B,) float64, r flux inside 1.5", at least one sigma of the reference noise there
+    r_total_nmgy : (B,) float64, r flux inside 7", at least one sigma of the reference noise there
     r_magnitude : (B,) float64, r inside 7"; NaN where that flux is not positive
+    pixels : (B, 18) float32 of the image as it came, see `fiberless.inference.pixel_checks`
 
     """
 
     image: FloatArray
     photometry: FloatArray
     r_aperture_nmgy: FloatArray
+    r_total_nmgy: FloatArray
     r_magnitude: FloatArray
+    pixels: FloatArray
 
     def __getitem__(self, rows: slice) -> Self:
         """Conditions of some of the galaxies."""
@@ -90,22 +93,33 @@ def scale_images(flux_nmgy: FloatArray) -> FloatArray:
     return scaled
 
 
-def conditions_of(flux_nmgy: FloatArray) -> Conditions:
-    """Measure (B, 5, 64, 64) images in nanomaggies, in one pass and each for itself."""
+def conditions_of(flux_nmgy: FloatArray, ebv: FloatArray | None = None) -> Conditions:
+    """Correct images for Galactic extinction and measure them, in one pass and each for itself.
+
+    Parameters
+    ----------
+    flux_nmgy : (B, 5, 64, 64) nanomaggies per pixel
+    ebv : (B,) Galactic E(B−V) in mag; None if the images are corrected
+
+    """
+    pixels = pixel_statistics(flux_nmgy)
+    if ebv is not None:
+        flux_nmgy = deredden(flux_nmgy, ebv)
     radii = (CALIBRATION_RADIUS_ARCSEC, LIMIT_RADIUS_ARCSEC)
     inner, outer = np.moveaxis(aperture_nmgy(flux_nmgy, radii_arcsec=radii)[:, _R_BAND], -1, 0)
-    area_px = np.pi * (CALIBRATION_RADIUS_ARCSEC / PIXEL_SCALE_ARCSEC) ** 2
-    floor = float(REFERENCE_SIGMA_NMGY[_R_BAND]) * np.sqrt(area_px)
+    floor = REFERENCE_SIGMA_NMGY[_R_BAND] * np.sqrt(np.pi) * np.array(radii) / PIXEL_SCALE_ARCSEC
     return Conditions(
         image=scale_images(flux_nmgy),
         photometry=photometry(flux_nmgy),
-        r_aperture_nmgy=np.maximum(inner, floor),
+        r_aperture_nmgy=np.maximum(inner, floor[0]),
+        r_total_nmgy=np.maximum(outer, floor[1]),
         r_magnitude=magnitude(outer),
+        pixels=pixels,
     )
 
 
-def prepare(cutouts: Sequence[Cutout]) -> Conditions:
-    """Measure B cutouts.
+def prepare(cutouts: Sequence[Cutout], ebv: Sequence[float] | None = None) -> Conditions:
+    """Measure B cutouts, corrected for B values of Galactic E(B−V) in mag, if given.
 
     Raises
     ------
@@ -117,7 +131,8 @@ def prepare(cutouts: Sequence[Cutout]) -> Conditions:
         if cutout.flux_nmgy.shape[1:] != (CUTOUT_PIXELS, CUTOUT_PIXELS):
             height, width = cutout.flux_nmgy.shape[1:]
             raise UsageError("fits-shape", f"the model takes 64×64 pixels; this cutout has {height}×{width}")
-    return conditions_of(np.stack([cutout.flux_nmgy for cutout in cutouts]))
+    flux_nmgy = np.stack([cutout.flux_nmgy for cutout in cutouts])
+    return conditions_of(flux_nmgy, None if ebv is None else np.asarray(ebv))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +143,7 @@ class ConditionScaler(FrozenArrays):
     ----------
     photometry_mean, photometry_std : (49,)
     feature_mean, feature_std : (E,) of the frozen image encoder's embedding; 0 and 1 before it is trained
-    magnitude_whitener : (25, 25) turns aperture magnitudes minus their mean into independent unit normals
-    distance_limit : () Mahalanobis distance that one in a hundred training galaxies exceeds
+    novelty : what is usual in the training set
 
     """
 
@@ -137,24 +151,27 @@ class ConditionScaler(FrozenArrays):
     photometry_std: FloatArray
     feature_mean: FloatArray
     feature_std: FloatArray
-    magnitude_whitener: FloatArray
-    distance_limit: FloatArray
+    novelty: NoveltyDetector
 
     @classmethod
-    def fit(cls, photometry: FloatArray, *, embedding_size: int = 256) -> Self:
-        """Learn from (N, 49) photometry of the training set; features follow by `with_features`."""
-        phot = np.asarray(photometry, dtype=np.float64)
-        magnitudes = phot[:, :_MAGNITUDES]
-        covariance = np.cov(magnitudes, rowvar=False) + _VARIANCE_FLOOR * np.eye(_MAGNITUDES)
-        whitener = np.linalg.inv(np.linalg.cholesky(covariance))
-        distance = np.linalg.norm((magnitudes - magnitudes.mean(axis=0)) @ whitener.T, axis=1)
+    def fit(
+        cls, photometry: FloatArray, pixels: FloatArray, r_magnitude: FloatArray, *, embedding_size: int = 256
+    ) -> Self:
+        """Learn from N training galaxies; features follow by `with_features`.
+
+        Parameters
+        ----------
+        photometry, pixels, r_magnitude : as in `Conditions`
+        embedding_size : E
+
+        """
+        rows = np.asarray(photometry, dtype=np.float64)
         return cls(
-            photometry_mean=phot.mean(axis=0),
-            photometry_std=phot.std(axis=0),
+            photometry_mean=rows.mean(axis=0),
+            photometry_std=rows.std(axis=0),
             feature_mean=np.zeros(embedding_size, dtype=np.float32),
             feature_std=np.ones(embedding_size, dtype=np.float32),
-            magnitude_whitener=whitener,
-            distance_limit=np.quantile(distance, 1 - _FALSE_ALARMS),
+            novelty=NoveltyDetector.fit(photometry, pixels, r_magnitude),
         )
 
     def with_features(self, features: FloatArray) -> Self:
@@ -173,12 +190,6 @@ class ConditionScaler(FrozenArrays):
         scaled: FloatArray = ((features - self.feature_mean) / self.feature_std).astype(np.float32)
         return scaled
 
-    def distance(self, photometry: FloatArray) -> FloatArray:
-        """Mahalanobis distance (N,) of the 25 aperture magnitudes from the training set's mean."""
-        away = np.asarray(photometry, dtype=np.float64)[:, :_MAGNITUDES] - self.photometry_mean[:_MAGNITUDES]
-        distance: FloatArray = np.linalg.norm(away @ self.magnitude_whitener.T, axis=1)
-        return distance
-
-    def is_unusual(self, photometry: FloatArray) -> BoolArray:
-        """Whether (N, 49) photometry lies further out than all but one in a hundred training galaxies."""
-        return np.asarray(self.distance(photometry) > self.distance_limit)
+    def oddities(self, conditions: Conditions) -> list[tuple[Oddity, ...]]:
+        """What is unlike the training set in each of B images, if anything."""
+        return self.novelty.oddities(conditions.photometry, conditions.pixels, conditions.r_magnitude)

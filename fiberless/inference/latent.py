@@ -11,6 +11,7 @@ from fiberless.arrays import FloatArray, IntArray
 from fiberless.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis
 from fiberless.inference.conditioning import Conditions, ConditionScaler
+from fiberless.inference.physical import absolute
 from fiberless.inference.ranking import contrastive_score, medoid
 from fiberless.inference.sampler import initial_noise, sample
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
@@ -28,6 +29,7 @@ class Candidates:
     redshift : (B, K) float64
     ln_flux_rest : (B, K, 3902) float32, natural logarithm of the observed F_λ in 1e-17 erg/(s cm2 Å) on
         `fiberless.wavelength.REST_WAVE_AA`: shifted to the rest frame, not scaled by 1 + z
+    physical : {name: (B, K) float64} for each name of `physical.PHYSICAL_NAMES`; empty if the model has none
     score : (B, K) float32, cosine of image and latent embeddings
     medoid : (B,) candidate closest to the mean latent
 
@@ -36,6 +38,7 @@ class Candidates:
     latent: FloatArray
     redshift: FloatArray
     ln_flux_rest: FloatArray
+    physical: dict[str, FloatArray]
     score: FloatArray
     medoid: IntArray
 
@@ -127,6 +130,13 @@ class LatentFamily:
         ln_flux = self.basis.decode(parts.whitened) + ln_mean[..., None].astype(np.float32)
         return ln_flux, parts.redshift
 
+    def physical(self, latents: FloatArray, r_total_nmgy: FloatArray) -> dict[str, FloatArray]:
+        """Physical quantities of latents (B, K, D), with the r flux (B,) of each image inside 7"."""
+        parts = self.latent_scaler.from_latent(latents)
+        if not parts.physical.shape[-1]:
+            return {}
+        return absolute(parts.physical, parts.redshift, np.expand_dims(r_total_nmgy, -1))
+
     def candidates(
         self, conditions: Conditions, seeds: Sequence[tuple[int, str]], *, n: int, steps: int
     ) -> Candidates:
@@ -147,6 +157,7 @@ class LatentFamily:
             latent=drawn,
             redshift=redshift,
             ln_flux_rest=ln_flux_rest,
+            physical=self.physical(drawn, conditions.r_total_nmgy),
             score=self.score(embedding, latents).cpu().numpy(),
             medoid=medoid(latents).cpu().numpy(),
         )

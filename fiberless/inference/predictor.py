@@ -60,10 +60,10 @@ class Predictor:
         self, requests: Sequence[PredictionRequest], n: int, steps: int
     ) -> list[PredictionResult]:
         cutouts = [request.cutout for request in requests]
-        conditions = prepare(cutouts)
+        conditions = prepare(cutouts, [request.ebv for request in requests])
         seeds = [(request.options.seed, request.cutout.sha256) for request in requests]
         drawn = self.family.candidates(conditions, seeds, n=n, steps=steps)
-        is_unusual = self.family.condition_scaler.is_unusual(conditions.photometry)
+        oddities = self.family.condition_scaler.oddities(conditions)
         engine = Engine(self.manifest, str(self.family.device), self.family.dtype)
         return [
             build_result(
@@ -71,10 +71,11 @@ class Predictor:
                 Drawn(
                     ln_flux_rest=drawn.ln_flux_rest[b],
                     redshift=drawn.redshift[b],
+                    physical={name: values[b] for name, values in drawn.physical.items()},
                     score=drawn.score[b],
                     medoid=int(drawn.medoid[b]),
                     r_magnitude=float(conditions.r_magnitude[b]),
-                    is_unusual=bool(is_unusual[b]),
+                    oddities=oddities[b],
                 ),
                 engine,
             )

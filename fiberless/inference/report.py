@@ -28,6 +28,8 @@ from fiberless.contract import (
     prediction_id,
 )
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
+from fiberless.inference.novelty import Oddity, reported
+from fiberless.inference.physical_properties import physical_properties
 from fiberless.inference.spread import QUANTILE_LEVELS, observed_spread
 from fiberless.manifest import Manifest
 from fiberless.properties import Flag, Properties
@@ -56,18 +58,20 @@ class Drawn:
     ----------
     ln_flux_rest : (K, 3902), see `fiberless.inference.latent.Candidates`
     redshift, score : (K,)
+    physical : {name: (K,)}, see `fiberless.inference.physical`
     medoid : index of the medoid
     r_magnitude : r inside 7"; NaN where the flux is not positive
-    is_unusual : whether the aperture magnitudes are unlike those of the training set
+    oddities : what is unlike the training set
 
     """
 
     ln_flux_rest: FloatArray
     redshift: FloatArray
+    physical: dict[str, FloatArray]
     score: FloatArray
     medoid: int
     r_magnitude: float
-    is_unusual: bool
+    oddities: tuple[Oddity, ...]
 
 
 def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> PredictionResult:
@@ -93,7 +97,7 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
         warnings=warnings,
         spectrum=_spectrum(flux[shown], drawn.ln_flux_rest, redshift[shown], request.options.select),
         candidates=_candidates(name, drawn.score[order], redshift),
-        properties=_properties(flux, redshift, warnings),
+        properties=_properties(flux, redshift, drawn.physical, warnings),
         provenance=_provenance(request, engine),
         links=PredictionLinks(self=_path(name), spectrum_fits=f"{_path(name)}/spectrum?format=fits"),
     )
@@ -151,16 +155,23 @@ def _warnings(request: PredictionRequest, drawn: Drawn, manifest: Manifest) -> t
     if not low <= redshift <= high:
         detail = f"redshift {redshift:.4f} is outside the promised range {low:g}–{high:g}"
         found.append(PredictionWarning(code=Flag.OUTSIDE_TRAINING_RANGE, detail=detail))
-    if drawn.is_unusual and is_bright_enough:
-        detail = "the image's aperture magnitudes are unlike those of the training galaxies"
-        found.append(PredictionWarning(code="out_of_distribution", detail=detail))
-    return tuple(found)
+    if not request.is_ebv_known:
+        detail = "no position, EBV card or option: the image is taken as corrected for Galactic extinction"
+        found.append(PredictionWarning(code="extinction_unknown", detail=detail))
+    told = reported(drawn.oddities, is_bright=is_bright_enough)
+    return (*found, *(PredictionWarning(code="out_of_distribution", detail=odd.detail) for odd in told))
 
 
 def _properties(
-    flux: FloatArray, redshift: FloatArray, warnings: tuple[PredictionWarning, ...]
+    flux: FloatArray,
+    redshift: FloatArray,
+    physical: dict[str, FloatArray],
+    warnings: tuple[PredictionWarning, ...],
 ) -> Properties:
     measured = measure_candidates(OBSERVED_WAVE_AA, flux, redshift, level=INTERVAL_LEVEL)
+    measured = measured.model_copy(
+        update=physical_properties(physical, measured.lines["Halpha"].ew, level=INTERVAL_LEVEL)
+    )
     if any(warning.code == Flag.OUTSIDE_TRAINING_RANGE for warning in warnings):
         return Properties.model_validate(_flagged(measured.model_dump(), Flag.OUTSIDE_TRAINING_RANGE))
     return measured
@@ -199,5 +210,6 @@ def _provenance(request: PredictionRequest, engine: Engine) -> Provenance:
             sha256=cutout.sha256,
             bands=manifest.bands,
             pixel_scale_arcsec=cutout.pixel_scale_arcsec,
+            ebv=float(significant(np.asarray(request.ebv))),
         ),
     )

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,8 @@ from fiberless.inference.latent import LatentFamily
 from fiberless.inference.predictor import load_predictor
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
 from fiberless.testing import synthetic_cutout, toy_spectra, write_toy_store
+
+QUANTITIES = np.linspace(0.9, 1.1, 3)[:, None] * [2.1, 0.4, -0.2, 0.4, 10.5, -10.0, 8.9]
 
 
 @pytest.fixture(scope="session")
@@ -32,12 +35,14 @@ def full_family() -> LatentFamily:
     networks = (ImageEncoder().eval(), LatentEncoder().eval(), LatentDenoiser().eval())
     for layer in (networks[2].project_out, *(block.modulation for block in networks[2].blocks)):
         nn.init.normal_(layer.weight, std=0.02)
-    photometry = prepare([synthetic_cutout(500 + i) for i in range(60)]).photometry
+    conditions = prepare([synthetic_cutout(500 + i) for i in range(60)])
     return LatentFamily(
         *networks,
-        basis=SpectralBasis.fit(toy_spectra(200), n_components=40),
-        latent_scaler=LatentScaler.fit([0.06, 0.1, 0.14], [-0.1, 0.0, 0.1]),
-        condition_scaler=ConditionScaler.fit(photometry),
+        basis=SpectralBasis.fit(toy_spectra(200), n_components=52),
+        latent_scaler=LatentScaler.fit([0.06, 0.1, 0.14], [-0.1, 0.0, 0.1], physical=QUANTITIES),
+        condition_scaler=ConditionScaler.fit(
+            conditions.photometry, conditions.pixels, conditions.r_magnitude
+        ),
     )
 
 

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from fiberless.apertures import REFERENCE_SIGMA_NMGY
 from fiberless.contract import Prediction, PredictionOptions, PredictionRequest, prediction_id
 from fiberless.cutout import Cutout
 from fiberless.errors import UsageError
@@ -151,7 +152,8 @@ def test_notes_of_the_input_become_warnings(predictor):
 
 def test_faint_galaxy_is_outside_the_training_range(predictor):
     bright = synthetic_cutout(0)
-    faint = Cutout(flux_nmgy=bright.flux_nmgy * 0.02)
+    sky = REFERENCE_SIGMA_NMGY[:, None, None] * np.random.default_rng(0).standard_normal((5, 64, 64))
+    faint = Cutout(flux_nmgy=bright.flux_nmgy * 0.02 + sky, ebv=0.0)
     requests = [PredictionRequest(c, PredictionOptions(n_candidates=3)) for c in (bright, faint)]
     fine, outside = (result.prediction for result in predictor.predict(requests))
     assert fine.properties.redshift.flag == Flag.OK

@@ -30,7 +30,7 @@ def _inputs(network, n=3):
     generator = torch.Generator().manual_seed(2)
     image = torch.randn(n, 5, 64, 64, generator=generator)
     photometry, features = torch.randn(n, 49, generator=generator), torch.randn(n, 256, generator=generator)
-    latent, sigma = torch.randn(n, 42, generator=generator), torch.tensor([0.01, 1.0, 40.0])[:n]
+    latent, sigma = torch.randn(n, 61, generator=generator), torch.tensor([0.01, 1.0, 40.0])[:n]
     match network:
         case ImageEncoder():
             return image, photometry
@@ -109,7 +109,7 @@ def test_without_noise_the_denoiser_returns_its_input():
 def test_condition_is_computed_once_and_shared_by_the_candidates():
     network = _perturbed(LatentDenoiser())
     _, sigma, features, photometry = _inputs(network)
-    x = torch.randn(3, 4, 42, generator=torch.Generator().manual_seed(4))
+    x = torch.randn(3, 4, 61, generator=torch.Generator().manual_seed(4))
     with torch.inference_mode():
         condition = network.encode_condition(features, photometry)[:, None]
         together = network.denoise(x, sigma[:, None], condition)

@@ -1,0 +1,100 @@
+"""Physical quantities that a latent carries beside the spectrum: how they are written there, and read back.
+
+Whole-galaxy quantities are written relative to the r-band luminosity inside 7", so that a candidate's mass
+goes with its redshift. Imports no torch.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from fiberless.arrays import FloatArray
+from fiberless.cosmology import luminosity_distance_cm
+from fiberless.datasets.shards import ShardSet
+
+__all__ = ["MIN_LG_SSFR", "PHYSICAL_NAMES", "absolute", "reduced", "true_physical"]
+
+PHYSICAL_NAMES: Final = ("lg_sigma", "lg_age", "metallicity", "av", "lg_mass", "lg_sfr", "oxygen")
+"""lg σ* / (km/s); lg age / Gyr and [M/H], weighted by the fibre's light at 5070–5950 Å rest; A_V of that
+light in mag; lg living stellar mass / M☉ and lg SFR / (M☉/yr) of the whole galaxy; 12 + lg O/H."""
+MIN_LG_SSFR: Final = -13.0
+"""Specific star-formation rates below 1e-13 / yr are no longer told apart."""
+_MASS, _SFR = PHYSICAL_NAMES.index("lg_mass"), PHYSICAL_NAMES.index("lg_sfr")
+_TRUTH: Final = MappingProxyType(
+    {
+        "lg_sigma": "sigma_star",
+        "lg_age": "lg_age_light",
+        "metallicity": "lg_z_light",
+        "av": "av_light",
+        "lg_mass": "lg_mass",
+        "lg_sfr": "lg_sfr",
+        "oxygen": "oxygen",
+    }
+)
+
+
+def reduced(values: dict[str, FloatArray], redshift: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:
+    """Quantities as the latent holds them, before standardising: mass over light, SFR over mass.
+
+    Parameters
+    ----------
+    values : {name: (N,)} for each of `PHYSICAL_NAMES`; NaN where unknown
+    redshift : (N,)
+    r_total_nmgy : (N,) positive r flux inside 7"
+
+    Returns
+    -------
+    (N, 7) float64
+
+    """
+    columns = np.stack([np.asarray(values[name], dtype=np.float64) for name in PHYSICAL_NAMES], axis=-1)
+    columns[..., _SFR] = np.maximum(columns[..., _SFR] - columns[..., _MASS], MIN_LG_SSFR)
+    columns[..., _MASS] -= _lg_light(redshift, r_total_nmgy)
+    return columns
+
+
+def absolute(columns: FloatArray, redshift: FloatArray, r_total_nmgy: FloatArray) -> dict[str, FloatArray]:
+    """Invert `reduced`; A_V is not negative.
+
+    Parameters
+    ----------
+    columns : (..., 7)
+    redshift, r_total_nmgy : broadcastable to (...)
+
+    Returns
+    -------
+    {name: (...) float64}
+
+    """
+    mass = columns[..., _MASS] + _lg_light(redshift, r_total_nmgy)
+    values = {name: columns[..., i] for i, name in enumerate(PHYSICAL_NAMES)}
+    ssfr = np.maximum(columns[..., _SFR], MIN_LG_SSFR)
+    return values | {"lg_mass": mass, "lg_sfr": ssfr + mass, "av": np.maximum(values["av"], 0.0)}
+
+
+def true_physical(data: ShardSet, *, limit: int | None = None) -> dict[str, FloatArray]:
+    """True quantities of a data set's galaxies, as `absolute` gives them; NaN where the set does not know.
+
+    Returns
+    -------
+    {name: (N,) float64}
+
+    """
+    known = set(data.info.truth_names)
+    n = len(data) if limit is None else min(limit, len(data))
+    values = {
+        name: data.truth(column, limit=limit) if column in known else np.full(n, np.nan)
+        for name, column in _TRUTH.items()
+    }
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values["lg_sigma"] = np.log10(values["lg_sigma"])
+    values["lg_sfr"] = np.maximum(values["lg_sfr"], values["lg_mass"] + MIN_LG_SSFR)
+    return values
+
+
+def _lg_light(redshift: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:
+    """lg of flux in nmgy times the squared luminosity distance in Gpc."""
+    distance_gpc = luminosity_distance_cm(np.asarray(redshift)) / 3.0856775814913673e27
+    light: FloatArray = np.log10(r_total_nmgy) + 2 * np.log10(distance_gpc)
+    return light

@@ -1,0 +1,55 @@
+"""Reports physical quantities of a galaxy's candidates as measurements with units, intervals and flags."""
+
+from typing import Final
+
+import numpy as np
+
+from fiberless.arrays import FloatArray
+from fiberless.properties import Flag, Measurement, summarise
+
+__all__ = ["MIN_EW_HALPHA_AA", "MIN_SIGMA_KMS", "physical_properties"]
+
+MIN_SIGMA_KMS: Final = 90.0
+"""Below it a survey's resolution of 70 km/s leaves little of the stars' own width."""
+MIN_EW_HALPHA_AA: Final = 3.0
+"""Below it hardly any gas is lit by young stars (Cid Fernandes et al. 2011), whose metals could be told."""
+_RV: Final = 4.05
+_METHOD: Final = "posterior of the model, learned from the training set's true values"
+
+
+def physical_properties(
+    physical: dict[str, FloatArray], ew_halpha: Measurement, *, level: float = 0.68
+) -> dict[str, Measurement]:
+    """Medians and intervals by the names of `Properties`; empty if the model has no such quantities.
+
+    Parameters
+    ----------
+    physical : {name: (K,)}, see `fiberless.inference.physical.PHYSICAL_NAMES`
+    ew_halpha : rest-frame equivalent width of Hα, Å; decides whether the gas metallicity can be trusted
+
+    """
+    if not physical:
+        return {}
+    samples = {
+        "velocity_dispersion": (10 ** physical["lg_sigma"], "km / s"),
+        "stellar_age": (10 ** physical["lg_age"], "Gyr"),
+        "stellar_metallicity": (physical["metallicity"], "dex"),
+        "ebv": (physical["av"] / _RV, "mag"),
+        "stellar_mass": (physical["lg_mass"], "dex(solMass)"),
+        "sfr": (physical["lg_sfr"], "dex(solMass / yr)"),
+        "gas_metallicity": (physical["oxygen"], ""),
+    }
+    flags = _flags(samples["velocity_dispersion"][0], ew_halpha)
+    return {
+        name: summarise(values, unit=unit, method=_METHOD, level=level, flag=flags.get(name, Flag.OK))
+        for name, (values, unit) in samples.items()
+    }
+
+
+def _flags(sigma_kms: FloatArray, ew_halpha: Measurement) -> dict[str, Flag]:
+    flags = {}
+    if np.median(sigma_kms) < MIN_SIGMA_KMS:
+        flags["velocity_dispersion"] = Flag.LOW_CONFIDENCE
+    if ew_halpha.value is None or ew_halpha.value < MIN_EW_HALPHA_AA:
+        flags["gas_metallicity"] = Flag.LOW_CONFIDENCE
+    return flags

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from fiberless.datasets.shards import DatasetInfo, ShardSet, write_info, write_shard
+from fiberless.inference.basis import LatentScaler
+from fiberless.inference.physical import PHYSICAL_NAMES, absolute, reduced, true_physical
+from fiberless.inference.physical_properties import physical_properties
+from fiberless.properties import Flag, Measurement
+
+RNG = np.random.default_rng(0)
+VALUES = {
+    "lg_sigma": RNG.uniform(1.8, 2.5, 200),
+    "lg_age": RNG.uniform(-1, 1, 200),
+    "metallicity": RNG.uniform(-1, 0.3, 200),
+    "av": RNG.uniform(0, 2, 200),
+    "lg_mass": RNG.uniform(9, 11.5, 200),
+    "lg_sfr": RNG.uniform(-1.4, 1.5, 200),
+    "oxygen": RNG.uniform(8.4, 9.2, 200),
+}
+REDSHIFT, R_NMGY = RNG.uniform(0.04, 0.16, 200), RNG.uniform(50, 500, 200)
+EW = Measurement(value=20.0, lower=15.0, upper=25.0, unit="Angstrom", method="")
+
+
+def test_reading_back_gives_what_was_written():
+    scaler = LatentScaler.fit(REDSHIFT, np.linspace(-1, 1, 200), physical=reduced(VALUES, REDSHIFT, R_NMGY))
+    latent = scaler.to_latent(REDSHIFT, np.zeros(200), np.zeros((200, 4)), reduced(VALUES, REDSHIFT, R_NMGY))
+    assert latent.shape == (200, 13)
+    assert latent[:, 6:].mean(axis=0) == pytest.approx(np.zeros(7), abs=1e-5)
+    assert latent[:, 6:].std(axis=0) == pytest.approx(np.ones(7), abs=1e-5)
+    parts = scaler.from_latent(latent)
+    assert parts.whitened.shape == (200, 4)
+    read = absolute(parts.physical, parts.redshift, R_NMGY)
+    assert set(read) == set(PHYSICAL_NAMES)
+    for name, values in VALUES.items():
+        assert read[name] == pytest.approx(values, abs=1e-3)
+
+
+def test_a_candidate_twice_as_far_is_four_times_as_massive():
+    near, far = 0.05, 0.1
+    columns = reduced({name: values[:1] for name, values in VALUES.items()}, np.array([near]), R_NMGY[:1])
+    moved = absolute(columns, np.array([far]), R_NMGY[:1])
+    # luminosity distances of 222.1 and 460.3 Mpc (H0 = 70, Om = 0.3; Wright's calculator)
+    assert moved["lg_mass"] - VALUES["lg_mass"][:1] == pytest.approx(2 * np.log10(460.3 / 222.1), abs=1e-3)
+    assert moved["lg_sfr"] - VALUES["lg_sfr"][:1] == pytest.approx(2 * np.log10(460.3 / 222.1), abs=1e-3)
+    assert moved["oxygen"] == pytest.approx(VALUES["oxygen"][:1])
+
+
+def test_hardly_any_star_formation_is_not_told_apart():
+    dead = VALUES | {"lg_sfr": np.full(200, -9.0)}
+    read = absolute(reduced(dead, REDSHIFT, R_NMGY), REDSHIFT, R_NMGY)
+    assert read["lg_sfr"] - read["lg_mass"] == pytest.approx(-13.0)
+
+
+def test_unknown_quantities_stay_unknown(tmp_path):
+    info = DatasetInfo(
+        kind="sdss", description="", n=3, seed=0, shard_size=3, version="", truth_names=("lg_mass", "lg_sfr")
+    )
+    write_info(tmp_path, info)
+    write_shard(tmp_path, 0, {"truth": np.array([[10.5, 0.2], [11.0, np.nan], [10.0, -9.0]], np.float32)})
+    truth = true_physical(ShardSet(tmp_path))
+    assert np.isnan(truth["oxygen"]).all()
+    assert truth["lg_sfr"] == pytest.approx([0.2, np.nan, -3.0], nan_ok=True, abs=1e-6)
+    columns = reduced(truth, np.full(3, 0.1), np.full(3, 100.0))
+    scaler = LatentScaler.fit(np.array([0.05, 0.1, 0.15]), np.array([-1.0, 0, 1]), physical=columns)
+    latent = scaler.to_latent(np.full(3, 0.1), np.zeros(3), np.zeros((3, 2)), columns)
+    assert np.isnan(latent[:, 4:]).sum() == 5 * 3 + 1
+    assert np.isfinite(latent[:, 8]).all()
+
+
+def test_measurements_carry_units_intervals_and_flags():
+    cold = {name: np.full(25, values[0]) for name, values in VALUES.items()}
+    cold["lg_sigma"] = np.log10(np.linspace(60, 80, 25))
+    measured = physical_properties(cold, EW)
+    sigma = measured["velocity_dispersion"]
+    assert (sigma.value, sigma.unit, sigma.flag) == (pytest.approx(70.0), "km / s", Flag.LOW_CONFIDENCE)
+    assert sigma.lower < 70 < sigma.upper
+    assert measured["stellar_age"].value == pytest.approx(10 ** VALUES["lg_age"][0], rel=1e-4)
+    assert measured["ebv"].value == pytest.approx(VALUES["av"][0] / 4.05, rel=1e-4)
+    assert measured["gas_metallicity"].flag is Flag.OK
+    faint = EW.model_copy(update={"value": 1.0})
+    assert physical_properties(cold, faint)["gas_metallicity"].flag is Flag.LOW_CONFIDENCE
+    assert physical_properties({}, EW) == {}

@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 
 # What `make train` makes: MODEL is the version's name, GALAXIES the size of its training set.
 MODEL ?= mine
-GALAXIES ?= 160000
-HELD_OUT ?= 5000
+GALAXIES ?= 240000
+HELD_OUT ?= 9000
 
-.PHONY: serve demo test lint format bench train clean help
+.PHONY: serve demo test lint format bench train train-smoke clean help
 
 help:
 	@echo "make serve    start the service on http://127.0.0.1:8000"
@@ -19,6 +19,7 @@ help:
 	@echo "make format   rewrite the code in the house's format"
 	@echo "make bench    run the benchmarks"
 	@echo "make train    simulate a survey, train model_store/$(MODEL) on it and score it"
+	@echo "make train-smoke  the same at toy size in a temporary folder, and predict a galaxy with it"
 
 serve: $(VENV)/.run
 	@$(BIN)/fiberless serve
@@ -47,6 +48,9 @@ train: $(VENV)/.dev
 	@$(BIN)/fiberless data mock --n $(HELD_OUT) --seed 3 --out data/mock-test
 	@$(BIN)/fiberless train data/mock-train --out model_store/$(MODEL) --run runs/$(MODEL)
 	@$(BIN)/fiberless evaluate --model $(MODEL) --data data/mock-test --train data/mock-train --record
+
+train-smoke: $(VENV)/.dev
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && BIN=$(BIN) sh tests/integration/train_smoke.sh "$$folder"
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache

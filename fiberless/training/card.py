@@ -5,10 +5,38 @@ from string import Template
 from typing import Any, Final
 
 from fiberless.manifest import Manifest
+from fiberless.training.figures import (
+    ablation_text,
+    accuracy_table,
+    agn_table,
+    calibration_text,
+    choice_table,
+    gate_table,
+    photo_z_table,
+)
 
 __all__ = ["render_card"]
 
-_BASELINES: Final = ("mlp", "neighbours", "constant")
+_ORIGIN: Final = {
+    True: """\
+**Trained on simulated galaxies only. It has never seen a real spectrum.** What it returns for a real
+galaxy is what the simulated survey says such an image would show. It is a prediction, not an
+observation, and its intervals are calibrated on the simulation.""",
+    False: """\
+**Trained on observed galaxies.** What it returns is what the galaxies of the training set that look
+alike show. It is a prediction, not an observation.""",
+}
+_DETAIL: Final = {
+    True: """\
+The simulation makes each galaxy from three sheets of stars (bulge, old disk, young disk) with BC03-MILES
+spectra, dust, emission lines, survey noise and PSF; image and spectrum come from the same sheets. No
+observed image or spectrum takes part in the training; the simulation's population was tuned to the
+colours and redshifts of real galaxies.""",
+    False: """\
+Spectra are noisy: their coefficients in the basis of an earlier version are Gaussian posteriors, from
+which each step of the training draws anew.""",
+}
+"""By whether the training set is simulated."""
 
 
 def render_card(manifest: Manifest) -> str:
@@ -16,14 +44,23 @@ def render_card(manifest: Manifest) -> str:
     template = Template((files("fiberless.training") / "card_template.md").read_text(encoding="utf-8"))
     return template.substitute(
         name=manifest.name,
+        origin=_ORIGIN[_is_simulated(manifest)],
+        origin_in_detail=_DETAIL[_is_simulated(manifest)],
+        n_components=manifest.training["config"]["n_components"],
         version=manifest.version,
         z_low=manifest.redshift_range[0],
         z_high=manifest.redshift_range[1],
         r_limit=manifest.r_magnitude_limit,
         making=_making(manifest),
-        figures=_figures(manifest.metrics) if "scores" in manifest.metrics else "Not evaluated yet.",
+        figures=_figures(manifest.metrics) if "gates" in manifest.metrics else "Not evaluated yet.",
+        ablation=_ablation(manifest.metrics),
         rest_range="{:.0f}–{:.0f}".format(*manifest.rest_range_aa),
+        n_candidates=manifest.n_candidates,
     )
+
+
+def _is_simulated(manifest: Manifest) -> bool:
+    return bool(manifest.training["data"]["kind"] == "mock")
 
 
 def _making(manifest: Manifest) -> str:
@@ -50,29 +87,28 @@ def _stage(config: dict[str, Any]) -> str:
 
 def _figures(metrics: dict[str, Any]) -> str:
     retrieval = metrics["retrieval"]
-    lines = [
-        f"{metrics['n']} held-out simulated galaxies with r < 17.77, {metrics['n_candidates']} candidates",
-        f"each, by `{metrics['command']}`. Truth is measured on the noiseless spectrum by the same code;",
-        "scatter is 1.48 MAD; the baselines learn from pairs of the training set.",
-        "",
-        "| quantity | bias | scatter | R² | 68 % covers | 95 % covers | R² MLP | R² kNN-50 | R² constant |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *(_row(metrics["scores"], name) for name in metrics["scores"]["model"]),
-        "",
-        f"Retrieval of the true spectrum among {retrieval['n']}: top-1 {100 * retrieval['top_1']:.0f} %,",
-        f"median rank {retrieval['median_rank']:.0f}. RMSE over that of a random candidate:",
-        *(f"{name}: {_pairs(table)}." for name, table in metrics["choice"].items()),
-    ]
-    return "\n".join(lines)
+    sections = {
+        "Accuracy and calibration": accuracy_table(metrics),
+        "Joint calibration": calibration_text(metrics),
+        "Redshift as a photometric redshift": photo_z_table(metrics),
+        "AGN": agn_table(metrics),
+        "Which candidate": "RMSE over that of a random candidate; the service reports medians and shows the "
+        "medoid.\n\n" + choice_table(metrics),
+        "Retrieval": f"An image's own spectrum among {retrieval['n']}: first for "
+        f"{100 * retrieval['top_1']:.0f} % of the images, median rank {retrieval['median_rank']:.0f}.",
+        "What was demanded": gate_table(metrics),
+    }
+    introduction = (
+        f"{metrics['n']} held-out simulated galaxies with r < 17.77, {metrics['n_candidates']} candidates "
+        f"each, by `{metrics['command']}`. Truth is measured on the noiseless spectrum by the same code, or "
+        f"taken from the simulation. σ_NMAD is 1.48 × median |error − bias|; outliers lie beyond 3 of it; ± "
+        f"are standard errors; PIT p tests that the truth's rank among its candidates is uniform. Baselines "
+        f"learn from pairs of the training set."
+    )
+    return "\n\n".join([introduction, *(f"### {title}\n\n{body}" for title, body in sections.items())])
 
 
-def _row(scores: dict[str, dict[str, dict[str, Any]]], name: str) -> str:
-    own = scores["model"][name]
-    cells = [f"{own['bias']:+.4f}", f"{own['scatter']:.4f}", f"{own['r2']:.3f}"]
-    cells += [f"{own['coverage_68']:.3f}", f"{own['coverage_95']:.3f}"]
-    cells += [f"{scores[method][name]['r2']:.3f}" for method in _BASELINES]
-    return f"| {name} | " + " | ".join(cells) + " |"
-
-
-def _pairs(table: dict[str, float]) -> str:
-    return ", ".join(f"{way} {value}" for way, value in table.items())
+def _ablation(metrics: dict[str, Any]) -> str:
+    if "ablation" not in metrics:
+        return ""
+    return f"\n### What the pixels add over the apertures\n\n{ablation_text(metrics['ablation'])}\n"

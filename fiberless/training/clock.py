@@ -14,8 +14,15 @@ class Clock:
         self._before = float(self._path.read_text()) if self._path.exists() else 0.0
         self._started = time.monotonic()
 
+    @property
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return self._before + time.monotonic() - self._started
+
     def tick(self) -> float:
         """Write down and return the seconds so far."""
-        seconds = self._before + time.monotonic() - self._started
-        self._path.write_text(f"{seconds:.1f}\n")
+        seconds = self.seconds
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_text(f"{seconds:.1f}\n")
+        temporary.rename(self._path)
         return seconds

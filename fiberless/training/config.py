@@ -1,10 +1,26 @@
 """`TrainingConfig`: every choice of a training, stored in the manifest of what it makes."""
 
-from typing import Self
+import json
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-__all__ = ["StageConfig", "TrainingConfig"]
+from fiberless.errors import UsageError
+
+__all__ = ["StageConfig", "StageName", "TrainingConfig", "read_config"]
+
+_MOST_HELD_OUT = 0.1
+
+
+class StageName(StrEnum):
+    """The stages of a training, in their order."""
+
+    PREPARE = "prepare"
+    CONTRASTIVE = "contrastive"
+    DENOISER = "denoiser"
 
 
 class _Frozen(BaseModel):
@@ -15,21 +31,26 @@ class StageConfig(_Frozen):
     """Optimisation of one stage: AdamW, linear warm-up, cosine decay to zero, averaged weights."""
 
     steps: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
+    batch_size: int = Field(gt=0, description="Of a step; several processes share it")
     learning_rate: float = Field(gt=0)
     warmup_steps: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     ema_decay: float = Field(gt=0, lt=1, description="Final decay; reached by a warm-up over the steps")
-    checkpoint_steps: int = Field(default=1000, gt=0)
+    checkpoint_steps: int = Field(default=1000, gt=0, description="Steps between checkpoints and looks")
+    log_steps: int = Field(default=50, gt=0, description="Steps between rows of the log")
 
 
 class TrainingConfig(_Frozen):
     """A whole training."""
 
-    seed: int = 0
-    n_components: int = 40
+    seed: int = Field(default=1, ge=0, description="Of initial weights and of every step's random numbers")
+    n_components: int = Field(default=52, gt=0)
     basis_rows: int = Field(
-        default=20_000, description="Spectra that the principal components are taken from"
+        default=20_000, gt=0, description="Spectra that the principal components are taken from"
+    )
+    basis: str | None = Field(
+        default=None,
+        description="Version folder whose basis is taken, e.g. model_store/latent-2; noisy spectra need one",
     )
     redshift_support: tuple[float, float] = (0.029, 0.171)
     widths: tuple[int, ...] = (32, 64, 128, 128)
@@ -39,11 +60,15 @@ class TrainingConfig(_Frozen):
     feature_views: int = Field(default=2, ge=1, le=8, description="Orientations whose features are cached")
     ln_sigma_mean: float = -0.4
     ln_sigma_std: float = 1.6
-    temperature: float = Field(default=0.07, description="Initial temperature of the contrast")
-    contrastive: StageConfig = StageConfig(
-        steps=2600, batch_size=256, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=400
+    temperature: float = Field(default=0.07, gt=0, description="Initial temperature of the contrast")
+    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="Of the networks' arithmetic")
+    validation_rows: int = Field(
+        default=2000, gt=0, description="Last rows of the data, never trained on; at most a tenth of it"
     )
-    denoiser: StageConfig = StageConfig(steps=4000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
+    contrastive: StageConfig = StageConfig(
+        steps=3600, batch_size=256, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=400
+    )
+    denoiser: StageConfig = StageConfig(steps=5000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
 
     def with_steps(self, *, contrastive: int | None = None, denoiser: int | None = None) -> Self:
         """The same training with other numbers of steps; None keeps a stage's."""
@@ -54,3 +79,37 @@ class TrainingConfig(_Frozen):
             if steps is not None
         }
         return self.model_copy(update=changed)
+
+    def training_rows(self, n: int) -> int:
+        """How many of the first of n galaxies are trained on; the rest is for validation."""
+        return n - min(self.validation_rows, max(1, int(_MOST_HELD_OUT * n)))
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a configuration from TOML (`.toml`) or JSON; what a file leaves out, in a stage too, is default.
+
+    Raises
+    ------
+    UsageError
+        `invalid-parameter` if the file cannot be read or says something that is no configuration.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        return TrainingConfig.model_validate(_over(TrainingConfig().model_dump(mode="json"), content))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UsageError("invalid-parameter", f"{path}: {faults}") from error
+    except (OSError, TypeError, ValueError) as error:
+        raise UsageError("invalid-parameter", f"{path} is no configuration: {error}") from error
+
+
+def _over(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Lay given values over default ones, table by table."""
+    nested = {
+        name: _over(default[name], value)
+        for name, value in given.items()
+        if isinstance(value, dict) and isinstance(default.get(name), dict)
+    }
+    return default | given | nested

@@ -4,39 +4,66 @@ Radford et al. 2021 (CLIP, arXiv 2103.00020), section 2.3, with an image and the
 """
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from fiberless.arrays import FloatArray
+from fiberless.arrays import FloatArray, IntArray
 from fiberless.inference.basis import without_amplitude
 from fiberless.nn import ImageEncoder, LatentEncoder
 from fiberless.training.config import TrainingConfig
+from fiberless.training.observed import draw_latents
+from fiberless.training.place import Place
 from fiberless.training.prepared import Prepared
 
-__all__ = ["ContrastiveTowers", "contrastive_loss", "extract_features", "orient"]
+__all__ = ["ContrastiveTowers", "contrastive_loss", "extract_features", "orient", "pairs"]
+
+Gather: TypeAlias = Callable[[Tensor], Tensor]
+
+
+def _alone(part: Tensor) -> Tensor:
+    return part
 
 
 class ContrastiveTowers(nn.Module):
     """Both towers and the logarithm of the inverse temperature."""
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: TrainingConfig, latent_size: int) -> None:
         super().__init__()
         self.image_encoder = ImageEncoder(widths=config.widths, embedding_size=config.embedding_size)
-        self.latent_encoder = LatentEncoder(
-            latent_size=config.n_components + 1, embedding_size=config.embedding_size
-        )
+        self.latent_encoder = LatentEncoder(latent_size=latent_size - 1, embedding_size=config.embedding_size)
         self.ln_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
+        self.uses_bf16 = config.precision == "bf16"
 
-    def forward(self, image: Tensor, photometry: Tensor, latent: Tensor) -> Tensor:
-        """Symmetric InfoNCE of a batch: images (B, 5, 64, 64), photometry (B, 49), latents (B, 41)."""
-        with torch.autocast(image.device.type, dtype=torch.bfloat16):
-            images = self.image_encoder(image, photometry)
-            latents = self.latent_encoder(latent)
+    def embed(self, image: Tensor, photometry: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings of images and of latents, (B, E) float32 each."""
+        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16):
+            return self.image_encoder(image, photometry).float(), self.latent_encoder(latent).float()
+
+    def forward(
+        self, image: Tensor, photometry: Tensor, latent: Tensor, *, gather: Gather = _alone
+    ) -> Tensor:
+        """Symmetric InfoNCE of a batch.
+
+        Parameters
+        ----------
+        image : (B, 5, 64, 64) asinh-scaled
+        photometry : (B, 49) standardised
+        latent : (B, D − 1) without the amplitude
+        gather : joins the embeddings of the processes that share a batch
+
+        Returns
+        -------
+        () loss of the whole batch
+
+        """
+        images, latents = (gather(part) for part in self.embed(image, photometry, latent))
         scale = self.ln_scale.clamp(max=math.log(100.0)).exp()
-        logits = scale * images.float() @ latents.float().T
+        logits = scale * images @ latents.T
         target = torch.arange(len(logits), device=logits.device)
         return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
@@ -47,28 +74,56 @@ def orient(image: Tensor, quarter_turns: int, *, mirrored: bool) -> Tensor:
     return turned.flip(3) if mirrored else turned
 
 
+def pairs(
+    data: Prepared, rows: IntArray, device: torch.device, *, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, photometry and latents of some rows, as `ContrastiveTowers` takes them; unknown labels are 0.
+
+    With a generator, latents are drawn from their posteriors; without one they are the means.
+    Zero is the mean of a standardised label: what is not known draws a latent nowhere.
+    """
+    latent = without_amplitude(_latents(data, rows, generator))
+    image = torch.from_numpy(data.images[rows]).to(device).float()
+    photometry = torch.from_numpy(data.photometry[rows]).to(device)
+    known = np.where(np.isnan(latent), np.float32(0.0), latent)
+    return image, photometry, torch.from_numpy(known).to(device)
+
+
+def _latents(data: Prepared, rows: IntArray, generator: torch.Generator | None) -> FloatArray:
+    mean = data.latent[rows]
+    if generator is None:
+        return mean
+    drawn: FloatArray = draw_latents(
+        torch.from_numpy(mean), torch.from_numpy(data.cholesky[rows]), generator
+    ).numpy()
+    return drawn
+
+
 def contrastive_loss(
-    towers: ContrastiveTowers, data: Prepared, batch_size: int, generator: torch.Generator
+    towers: nn.Module, data: Prepared, config: TrainingConfig, generator: torch.Generator, *, place: Place
 ) -> Tensor:
-    """Loss of a random batch, each eighth of it in another orientation."""
-    rows = torch.randint(len(data.latent), (batch_size,), generator=generator).sort().values.numpy()
-    image = torch.from_numpy(data.images[rows].astype(np.float32))
-    parts = image.chunk(8)
-    image = torch.cat([orient(part, turn % 4, mirrored=turn >= 4) for turn, part in enumerate(parts)])
-    latent = torch.from_numpy(without_amplitude(data.latent[rows]))
-    loss: Tensor = towers(image, torch.from_numpy(data.photometry[rows]), latent)
+    """Loss of a random batch, each eighth of it in another orientation; a process embeds its share."""
+    size = config.contrastive.batch_size
+    own = place.share(size)
+    rows = torch.randint(len(data.latent), (size,), generator=generator).sort().values[own]
+    turns = (torch.arange(size) // math.ceil(size / 8))[own]
+    image, photometry, latent = pairs(data, rows.numpy(), place.device, generator=generator)
+    image = torch.cat([orient(image[turns == t], t % 4, mirrored=t >= 4) for t in range(8)])
+    loss: Tensor = towers(image, photometry, latent, gather=place.gather)
     return loss
 
 
 @torch.inference_mode()
 def extract_features(
-    encoder: ImageEncoder, data: Prepared, *, view: int, batch_size: int = 500
+    towers: ContrastiveTowers, data: Prepared, *, view: int, batch_size: int = 500
 ) -> FloatArray:
     """Embeddings of all images in one of eight orientations. (N, E) float32, unit length"""
     features = []
+    device = towers.ln_scale.device
     for start in range(0, len(data.images), batch_size):
-        rows = slice(start, start + batch_size)
-        image = orient(torch.from_numpy(data.images[rows].astype(np.float32)), view % 4, mirrored=view >= 4)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            features.append(encoder(image, torch.from_numpy(data.photometry[rows])).float().numpy())
+        rows = np.arange(start, min(start + batch_size, len(data.images)))
+        image, photometry, _ = pairs(data, rows, device)
+        turned = orient(image, view % 4, mirrored=view >= 4)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=towers.uses_bf16):
+            features.append(towers.image_encoder(turned, photometry).float().cpu().numpy())
     return np.concatenate(features)

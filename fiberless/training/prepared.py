@@ -1,11 +1,16 @@
 """Turns a data set into what the networks train on, once, cached beside the run.
 
 Images are scaled, photometry measured, spectra projected onto the basis. The latent is
-[logit z, amplitude, whitened coefficients], standardised over this set alone.
+[logit z, amplitude, whitened coefficients, physical quantities], standardised over this set alone.
 """
 
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +19,19 @@ from safetensors.numpy import load_file, save_file
 
 from fiberless.arrays import FloatArray
 from fiberless.datasets.shards import ShardSet
-from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude
+from fiberless.errors import UsageError
+from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
+from fiberless.inference.physical import reduced, true_physical
 from fiberless.training.config import TrainingConfig
+from fiberless.training.observed import fit_data
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "prepare", "read_prepared"]
 
 _IMAGES: Final = "images.npy"
 _TABLES: Final = "prepared.safetensors"
+_CHOLESKY: Final = "cholesky.npy"
+_AHEAD: Final = 4  # shards measured before they are asked for: bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +42,14 @@ class Prepared:
     ----------
     images : (N, 5, 64, 64) float16, asinh-scaled
     photometry : (N, 49) float32, standardised
-    latent : (N, 42) float32
+    latent : (N, D) float32, NaN where the data set does not know a quantity; posterior means if observed
+    cholesky : (N, 1 + M, 1 + M) of amplitude and coefficients, see `training.observed`; (N, 0, 0) if exact
     """
 
     images: FloatArray
     photometry: FloatArray
     latent: FloatArray
+    cholesky: FloatArray
     basis: SpectralBasis
     latent_scaler: LatentScaler
     condition_scaler: ConditionScaler
@@ -49,11 +61,17 @@ def prepare(
     """Prepare a data set, or read what an earlier call prepared in the same folder."""
     if not (folder / _TABLES).exists():
         _make(data, config, folder, progress)
+    return read_prepared(folder)
+
+
+def read_prepared(folder: Path) -> Prepared:
+    """Read what `prepare` left in a run's folder."""
     tables = load_file(str(folder / _TABLES))
     return Prepared(
         images=np.load(folder / _IMAGES, mmap_mode="r"),
         photometry=tables["photometry"],
         latent=tables["latent"],
+        cholesky=_cholesky(folder, len(tables["latent"])),
         basis=SpectralBasis.from_arrays(tables, "basis."),
         latent_scaler=LatentScaler.from_arrays(tables, "latent_scaler."),
         condition_scaler=ConditionScaler.from_arrays(tables, "condition_scaler."),
@@ -61,31 +79,106 @@ def prepare(
 
 
 def _make(data: ShardSet, config: TrainingConfig, folder: Path, progress: Callable[[int, int], None]) -> None:
-    basis = SpectralBasis.fit(data.column("ln_shape", limit=config.basis_rows), config.n_components)
+    basis = _basis(data, config)
     images = np.lib.format.open_memmap(
         folder / _IMAGES, mode="w+", dtype=np.float16, shape=(len(data), 5, 64, 64)
     )
-    photometry, whitened, aperture = [], [], []
+    parts = []
     done = 0
-    for shard in data.shards():
-        conditions = conditions_of(shard["image"].astype(np.float32))
-        images[done : done + len(conditions)] = conditions.image
-        photometry.append(conditions.photometry)
-        aperture.append(conditions.r_aperture_nmgy)
-        whitened.append(basis.whiten(basis.encode(shard["ln_shape"])))
-        done += len(conditions)
+    for image, measured in _measured_shards(data, basis):
+        images[done : done + len(image)] = image
+        parts.append(measured)
+        done += len(image)
         progress(done, len(data))
     images.flush()
-    raw = np.concatenate(photometry)
-    level = amplitude(data.truth("ln_norm"), np.concatenate(aperture))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    tables = _tables(data, config, basis, columns, folder)
+    save_file({name: np.ascontiguousarray(values) for name, values in tables.items()}, str(folder / _TABLES))
+
+
+def _basis(data: ShardSet, config: TrainingConfig) -> SpectralBasis:
+    """Principal components of the set's noiseless spectra, or those of a version.
+
+    Raises
+    ------
+    UsageError
+        `invalid-parameter` if spectra are noisy and no version is named.
+
+    """
+    if config.basis is not None:
+        return SpectralBasis.from_arrays(load_file(str(Path(config.basis) / "basis.safetensors")))
+    if not data.has_noiseless:
+        raise UsageError("invalid-parameter", "observed spectra need a basis: --basis model_store/<version>")
+    return SpectralBasis.fit(data.column("ln_shape", limit=config.basis_rows), config.n_components)
+
+
+def _tables(
+    data: ShardSet,
+    config: TrainingConfig,
+    basis: SpectralBasis,
+    columns: dict[str, FloatArray],
+    folder: Path,
+) -> dict[str, FloatArray]:
     redshift = data.truth("redshift")
-    latent_scaler = LatentScaler.fit(redshift, level, redshift_support=config.redshift_support)
-    condition_scaler = ConditionScaler.fit(raw, embedding_size=config.embedding_size)
-    tables = {
-        "photometry": condition_scaler.scale_photometry(raw),
-        "latent": latent_scaler.to_latent(redshift, level, np.concatenate(whitened)),
+    fit = None if data.has_noiseless else fit_data(data, basis, workers=os.cpu_count() or 1)
+    ln_norm = data.truth("ln_norm") if fit is None else fit.ln_norm
+    whitened = columns["whitened"] if fit is None else fit.whitened
+    level = amplitude(ln_norm, columns["r_aperture_nmgy"])
+    physical = reduced(true_physical(data), redshift, columns["r_total_nmgy"])
+    latent_scaler = LatentScaler.fit(
+        redshift, level, physical=physical, redshift_support=config.redshift_support
+    )
+    if fit is not None:
+        cholesky = fit.cholesky.astype(np.float32)
+        cholesky[:, 0] /= np.float32(latent_scaler.std[AMPLITUDE_INDEX])
+        np.save(folder / _CHOLESKY, cholesky)
+    condition_scaler = ConditionScaler.fit(
+        columns["photometry"],
+        columns["pixels"],
+        columns["r_magnitude"],
+        embedding_size=config.embedding_size,
+    )
+    return {
+        "photometry": condition_scaler.scale_photometry(columns["photometry"]),
+        "latent": latent_scaler.to_latent(redshift, level, whitened, physical),
         **basis.to_arrays("basis."),
         **latent_scaler.to_arrays("latent_scaler."),
         **condition_scaler.to_arrays("condition_scaler."),
     }
-    save_file({name: np.ascontiguousarray(values) for name, values in tables.items()}, str(folder / _TABLES))
+
+
+def _cholesky(folder: Path, n: int) -> FloatArray:
+    path = folder / _CHOLESKY
+    return np.load(path, mmap_mode="c") if path.exists() else np.zeros((n, 0, 0), np.float32)
+
+
+def _measured_shards(
+    data: ShardSet, basis: SpectralBasis
+) -> Iterator[tuple[FloatArray, dict[str, FloatArray]]]:
+    """Scaled images and measured columns, shard after shard; a process a core where that pays."""
+    work = partial(_measure, data, basis.to_arrays())
+    indices = range(len(data.paths))
+    if len(indices) == 1:
+        yield from map(work, indices)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes: one a core is enough
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        waiting = deque(pool.submit(work, index) for index in indices[:_AHEAD])
+        for index in range(_AHEAD, len(indices) + _AHEAD):
+            yield waiting.popleft().result()
+            if index < len(indices):
+                waiting.append(pool.submit(work, index))
+            if not waiting:
+                return
+
+
+def _measure(
+    data: ShardSet, basis_arrays: dict[str, FloatArray], index: int
+) -> tuple[FloatArray, dict[str, FloatArray]]:
+    basis = SpectralBasis.from_arrays(basis_arrays)
+    shard = data.shard(index)
+    conditions = conditions_of(shard["image"].astype(np.float32), shard["ebv"])
+    columns = {name: array for name, array in vars(conditions).items() if name != "image"}
+    if "ln_shape" in shard:
+        columns["whitened"] = basis.whiten(basis.encode(shard["ln_shape"]))
+    return conditions.image.astype(np.float16), columns

@@ -1,9 +1,8 @@
 """One training stage: the loop around a loss. Step k depends on the seed, k and the state before it alone."""
 
-import csv
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from torch import Tensor, nn
 
 from fiberless.training.checkpoint import load_checkpoint, save_checkpoint
 from fiberless.training.config import StageConfig
+from fiberless.training.log import LogRow, StageLog
+from fiberless.training.place import Place
 
 __all__ = ["Stage", "run_stage", "step_generator"]
 
@@ -27,12 +28,16 @@ class Stage:
     config : its optimisation
     module : holds all parameters that are trained
     loss : from the step's random generator to the mean loss of its batch
+    validate : loss of the averaged weights on rows that are not trained on
+    look : draws how far the averaged weights are, given the step and the log so far
     """
 
     name: str
     config: StageConfig
     module: nn.Module
     loss: Callable[[torch.Generator], Tensor]
+    validate: Callable[[], float]
+    look: Callable[[int, Sequence[LogRow]], None]
 
 
 def step_generator(seed: int, name: str, step: int) -> torch.Generator:
@@ -41,18 +46,16 @@ def step_generator(seed: int, name: str, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(mixed % 2**63)
 
 
-def run_stage(stage: Stage, folder: Path, *, seed: int, progress: Callable[[int, int, float], None]) -> float:
+def run_stage(
+    stage: Stage, folder: Path, *, seed: int, place: Place, progress: Callable[[int, int, float], None]
+) -> None:
     """Train a stage to its end, from its checkpoint if there is one, and leave averaged weights in it.
 
     Parameters
     ----------
-    folder : of the run: `<name>.safetensors` (checkpoint) and `<name>.csv` (log) are written there
+    folder : of the run: `<name>.safetensors` (checkpoint) and `<name>.csv` (log) are written there, by the
+        first process
     progress : called with (step, steps, loss)
-
-    Returns
-    -------
-    float
-        Wall seconds of this call.
 
     """
     config = stage.config
@@ -61,25 +64,48 @@ def run_stage(stage: Stage, folder: Path, *, seed: int, progress: Callable[[int,
     ema = EMAModel(parameters, decay=config.ema_decay, use_ema_warmup=True, power=0.75)
     checkpoint = folder / f"{stage.name}.safetensors"
     done = load_checkpoint(checkpoint, stage.module, optimizer=optimizer, ema=ema)
-    started = time.monotonic()
-    with (folder / f"{stage.name}.csv").open("a", newline="") as log:
-        writer = csv.writer(log)
-        for step in range(done, config.steps):
-            _set_rate(optimizer, config, step)
-            loss = stage.loss(step_generator(seed, stage.name, step))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            ema.step(parameters)
-            if (step + 1) % 50 == 0 or step + 1 == config.steps:
-                writer.writerow([step + 1, f"{loss.item():.5f}", f"{time.monotonic() - started:.1f}"])
-                log.flush()
-                progress(step + 1, config.steps, loss.item())
-            if (step + 1) % config.checkpoint_steps == 0 or step + 1 == config.steps:
-                save_checkpoint(checkpoint, step + 1, stage.module, optimizer=optimizer, ema=ema)
+    log = StageLog(folder / f"{stage.name}.csv", done=done) if place.first else None
+    for step in range(done, config.steps):
+        loss = _step(stage, optimizer, seed=seed, step=step)
+        ema.step(parameters)
+        if _due(step + 1, config.log_steps, config.steps):
+            value = place.mean(loss)
+            if log is not None:
+                with _averaged(ema, parameters):
+                    log.add(step + 1, value, stage.validate())
+            progress(step + 1, config.steps, value)
+        if log is not None and _due(step + 1, config.checkpoint_steps, config.steps):
+            save_checkpoint(checkpoint, step + 1, stage.module, optimizer=optimizer, ema=ema)
+            with _averaged(ema, parameters):
+                stage.look(step + 1, log.rows)
+    place.wait()
     ema.copy_to(parameters)
-    return time.monotonic() - started
+
+
+def _step(stage: Stage, optimizer: torch.optim.Optimizer, *, seed: int, step: int) -> Tensor:
+    _set_rate(optimizer, stage.config, step)
+    loss = stage.loss(step_generator(seed, stage.name, step))
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
+    optimizer.step()
+    return loss.detach()
+
+
+def _due(number: int, every: int, last: int) -> bool:
+    return number % every == 0 or number == last
+
+
+@contextmanager
+def _averaged(ema: EMAModel, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Put averaged weights into the module for a while, without gradients."""
+    ema.store(parameters)
+    ema.copy_to(parameters)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        ema.restore(parameters)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, config: StageConfig, step: int) -> None:

@@ -2,27 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 import torch
 
 from fiberless.arrays import FloatArray
 from fiberless.datasets.shards import ShardSet
-from fiberless.errors import UsageError
+from fiberless.inference.conditioning import ConditionScaler
 from fiberless.inference.latent import LatentFamily
 from fiberless.nn import LatentDenoiser
 from fiberless.training.clock import Clock
-from fiberless.training.config import TrainingConfig
-from fiberless.training.contrastive import ContrastiveTowers, contrastive_loss, extract_features
-from fiberless.training.diffusion import DenoiserData, denoiser_loss
+from fiberless.training.config import StageName, TrainingConfig
+from fiberless.training.contrastive import ContrastiveTowers, extract_features
+from fiberless.training.diffusion import DenoiserData
+from fiberless.training.place import Place
+from fiberless.training.preflight import pin_run, refuse_hopeless
 from fiberless.training.prepared import Prepared, prepare
 from fiberless.training.stage import Stage, run_stage
+from fiberless.training.stages import contrastive_stage, denoiser_stage
 
-__all__ = ["Trained", "train_latent"]
+__all__ = ["Trained", "Training", "train_latent"]
 
-Progress = Callable[[str, int, int, float], None]
+Progress: TypeAlias = Callable[[str, int, int, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,106 +37,176 @@ class Trained:
     record: dict[str, Any]
 
 
-def train_latent(data: ShardSet, config: TrainingConfig, folder: Path, *, progress: Progress) -> Trained:
-    """Run all stages; what a stopped run had finished is not done again.
+def train_latent(
+    data: ShardSet, config: TrainingConfig, folder: Path, *, progress: Progress, place: Place | None = None
+) -> Trained:
+    """Run all stages; parameters and errors are those of `Training`."""
+    return Training(data, config, folder, progress=progress, place=place).finish()
+
+
+class Training:
+    """A run of all stages; each asks for the one before it, and reads what was already done.
 
     Parameters
     ----------
     data : training pairs
-    folder : of the run: caches, checkpoints, logs
+    folder : of the run: caches, checkpoints, logs, looks
     progress : called with (stage, done, total, loss)
+    place : where to compute, and with how many processes; alone on the CPU by default
 
     Raises
     ------
     UsageError
-        `invalid-parameter` if the folder holds a run with another configuration.
+        `invalid-parameter` if data, disk or processes do not suffice, or if the folder holds a run with
+        another configuration or data set.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _pin_config(folder, config, data)
-    clock = Clock(folder)
 
-    def report(stage: str, done: int, total: int, loss: float) -> None:
-        clock.tick()
-        progress(stage, done, total, loss)
+    def __init__(
+        self,
+        data: ShardSet,
+        config: TrainingConfig,
+        folder: Path,
+        *,
+        progress: Progress,
+        place: Place | None = None,
+    ) -> None:
+        self._data, self._config, self._folder = data, config, folder
+        self._progress, self._place = progress, place or Place()
+        if self._place.first:
+            refuse_hopeless(data, config, folder, processes=self._place.count)
+            pin_run(folder, config, data)
+        self._place.wait()
+        self._clock = Clock(folder)
 
-    torch.manual_seed(config.seed)
-    prepared = prepare(data, config, folder, progress=lambda d, t: report("prepare", d, t, 0.0))
-    towers = _train_contrast(prepared, config, folder, report)
-    features = _cached_features(towers, prepared, config, folder)
-    scaler = prepared.condition_scaler.with_features(features[0])
-    scaled = np.stack([scaler.scale_features(view) for view in features]).astype(np.float16)
-    denoiser = _train_denoiser(prepared, scaled, config, folder, report)
-    family = LatentFamily(
-        image_encoder=towers.image_encoder.eval(),
-        latent_encoder=towers.latent_encoder.eval(),
-        denoiser=denoiser.eval(),
-        basis=prepared.basis,
-        latent_scaler=prepared.latent_scaler,
-        condition_scaler=scaler,
-    )
-    record = {
-        "config": config.model_dump(mode="json"),
-        "data": data.info.model_dump(mode="json", include={"kind", "description", "n", "seed", "version"}),
-        "wall_seconds": round(clock.tick()),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-    }
-    return Trained(family=family, record=record)
+    def run(self, until: StageName) -> None:
+        """Do a stage, and those before it that are not done."""
+        match until:
+            case StageName.PREPARE:
+                _ = self.prepared
+            case StageName.CONTRASTIVE:
+                _ = self.towers
+            case StageName.DENOISER:
+                _ = self.denoiser
+            case _:
+                assert_never(until)
 
+    def finish(self) -> Trained:
+        """Run all stages."""
+        denoiser = self.denoiser
+        family = LatentFamily(
+            image_encoder=self.towers.image_encoder.cpu().eval(),
+            latent_encoder=self.towers.latent_encoder.cpu().eval(),
+            denoiser=denoiser.cpu().eval(),
+            basis=self.prepared.basis,
+            latent_scaler=self.prepared.latent_scaler,
+            condition_scaler=self._condition_scaler,
+        )
+        return Trained(family=family, record=self._record())
 
-def _pin_config(folder: Path, config: TrainingConfig, data: ShardSet) -> None:
-    """Refuse to mix two configurations or two data sets in one run folder."""
-    path = folder / "config.json"
-    text = f"{config.model_dump_json(indent=1)}\n{data.info.model_dump_json()}\n"
-    if path.exists() and path.read_text() != text:
-        raise UsageError("invalid-parameter", f"{folder} holds a run with another configuration or data set")
-    path.write_text(text)
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The data set as networks see it; made by the first process."""
+        if self._place.first:
+            self._prepare()
+        self._place.wait()
+        return self._prepare()
 
+    @cached_property
+    def towers(self) -> ContrastiveTowers:
+        """Both towers of the contrast, trained."""
+        towers = self._untrained[0]
+        stage = contrastive_stage(towers, self.prepared, self._config, folder=self._folder, place=self._place)
+        self._run_stage(stage)
+        return towers.eval()
 
-def _train_contrast(
-    data: Prepared, config: TrainingConfig, folder: Path, progress: Progress
-) -> ContrastiveTowers:
-    towers = ContrastiveTowers(config)
-    size = config.contrastive.batch_size
-    stage = Stage(
-        "contrastive", config.contrastive, towers, lambda g: contrastive_loss(towers, data, size, g)
-    )
-    run_stage(stage, folder, seed=config.seed, progress=lambda *a: progress("contrastive", *a))
-    return towers
+    @cached_property
+    def features(self) -> FloatArray:
+        """Frozen features of all images in the first orientations. (V, N, E) float32"""
+        path = self._folder / "features.npy"
+        towers = self.towers
+        if self._place.first and not path.exists():
+            count = self._config.feature_views
+            views = range(0, 8, 8 // count)[:count]
+            features = np.stack([extract_features(towers, self.prepared, view=view) for view in views])
+            np.save(path.with_suffix(".tmp.npy"), features)
+            path.with_suffix(".tmp.npy").rename(path)
+        self._place.wait()
+        cached: FloatArray = np.load(path)
+        return cached
 
+    @cached_property
+    def denoiser(self) -> LatentDenoiser:
+        """The denoiser, trained."""
+        denoiser = self._untrained[1]
+        stage = denoiser_stage(
+            denoiser,
+            self._denoiser_data().to(self._place.device),
+            self._config,
+            towers=self.towers,
+            embedding=torch.from_numpy(self.features[0]),
+            latent_scaler=self.prepared.latent_scaler,
+            folder=self._folder,
+            place=self._place,
+        )
+        self._run_stage(stage)
+        return denoiser
 
-def _cached_features(
-    towers: ContrastiveTowers, data: Prepared, config: TrainingConfig, folder: Path
-) -> FloatArray:
-    """Frozen features of all images in the first orientations. (V, N, E) float32"""
-    path = folder / "features.npy"
-    if not path.exists():
-        encoder = towers.image_encoder.eval()
-        views = range(0, 8, 8 // config.feature_views)
-        features = np.stack([extract_features(encoder, data, view=v) for v in views][: config.feature_views])
-        np.save(path.with_suffix(".tmp.npy"), features)
-        path.with_suffix(".tmp.npy").rename(path)
-    cached: FloatArray = np.load(path)
-    return cached
+    @cached_property
+    def _condition_scaler(self) -> ConditionScaler:
+        return self.prepared.condition_scaler.with_features(self.features[0])
 
+    @cached_property
+    def _untrained(self) -> tuple[ContrastiveTowers, LatentDenoiser]:
+        """Networks as the seed makes them, whichever stage a run goes on from."""
+        config, size = self._config, self.prepared.latent.shape[1]
+        torch.manual_seed(config.seed)
+        towers = ContrastiveTowers(config, self.prepared.latent.shape[1])
+        denoiser = LatentDenoiser(
+            latent_size=size,
+            feature_size=config.embedding_size,
+            width=config.denoiser_width,
+            depth=config.denoiser_depth,
+        )
+        return towers.to(self._place.device), denoiser.to(self._place.device)
 
-def _train_denoiser(
-    data: Prepared, features: FloatArray, config: TrainingConfig, folder: Path, progress: Progress
-) -> LatentDenoiser:
-    denoiser = LatentDenoiser(
-        latent_size=data.latent.shape[1],
-        feature_size=config.embedding_size,
-        width=config.denoiser_width,
-        depth=config.denoiser_depth,
-    )
-    tensors = DenoiserData(
-        latent=torch.from_numpy(data.latent),
-        features=torch.from_numpy(features),
-        photometry=torch.from_numpy(data.photometry),
-    )
-    stage = Stage(
-        "denoiser", config.denoiser, denoiser, lambda g: denoiser_loss(denoiser, tensors, config, g)
-    )
-    run_stage(stage, folder, seed=config.seed, progress=lambda *a: progress("denoiser", *a))
-    return denoiser
+    def _prepare(self) -> Prepared:
+        def report(done: int, total: int) -> None:
+            self._report("prepare", done, total, 0.0)
+
+        return prepare(self._data, self._config, self._folder, progress=report)
+
+    def _denoiser_data(self) -> DenoiserData:
+        scaled = [self._condition_scaler.scale_features(view).astype(np.float16) for view in self.features]
+        return DenoiserData(
+            latent=torch.from_numpy(self.prepared.latent),
+            cholesky=torch.from_numpy(np.asarray(self.prepared.cholesky)),
+            features=torch.from_numpy(np.stack(scaled)),
+            photometry=torch.from_numpy(self.prepared.photometry),
+        )
+
+    def _run_stage(self, stage: Stage) -> None:
+        run_stage(
+            stage,
+            self._folder,
+            seed=self._config.seed,
+            place=self._place,
+            progress=lambda *a: self._report(stage.name, *a),
+        )
+
+    def _report(self, stage: str, done: int, total: int, loss: float) -> None:
+        if self._place.first:
+            self._clock.tick()
+            self._progress(stage, done, total, loss)
+
+    def _record(self) -> dict[str, Any]:
+        described = {"kind", "description", "n", "seed", "version"}
+        return {
+            "config": self._config.model_dump(mode="json"),
+            "data": self._data.info.model_dump(mode="json", include=described),
+            "wall_seconds": round(self._clock.seconds),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "device": self._place.device.type,
+            "processes": self._place.count,
+        }

@@ -3,7 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.inference.latent import LatentFamily
@@ -14,6 +14,7 @@ from fiberless.training.train import Trained
 
 __all__ = ["write_version"]
 
+SIMULATED: Final = "mock"
 PROMISED_REDSHIFT: Final = (0.05, 0.15)
 SAMPLER_STEPS: Final = 15
 N_CANDIDATES: Final = 25
@@ -38,15 +39,27 @@ def write_version(folder: Path, trained: Trained, *, command: str) -> Manifest:
         training={
             **trained.record,
             "command": command,
-            "data_command": f"fiberless data mock --n {data['n']} --seed {data['seed']} --out DATA",
+            "data_command": _data_command(data),
         },
-        training_data=f"{data['n']} simulated galaxies (mock survey, seed {data['seed']}); no real spectrum",
+        training_data=_training_data(data),
     )
     (folder / "card.md").write_text(render_card(manifest), encoding="utf-8")
     default = folder.parent / "DEFAULT"
     if not default.exists():
         default.write_text(folder.name + "\n")
     return manifest
+
+
+def _training_data(data: dict[str, Any]) -> str:
+    if data["kind"] == SIMULATED:
+        return f"{data['n']} simulated galaxies (mock survey, seed {data['seed']}); no real spectrum"
+    return f"{data['n']} observed galaxies ({data['description']})"
+
+
+def _data_command(data: dict[str, Any]) -> str:
+    if data["kind"] == SIMULATED:
+        return f"fiberless data mock --n {data['n']} --seed {data['seed']} --out DATA"
+    return f"fiberless data {data['kind']}"
 
 
 def _halved(family: LatentFamily) -> LatentFamily:

@@ -5,11 +5,11 @@ Heavy rooms are imported inside the commands, so that `fiberless --help` is quic
 
 import typer
 
-from fiberless.cli import images, service, training
+from fiberless.cli import evaluation, images, measure, sdss_data, service, spectra, training
 from fiberless.cli.program import app
 from fiberless.errors import FiberlessError
 
-__all__ = ["app", "images", "main", "service", "training"]
+__all__ = ["app", "evaluation", "images", "main", "measure", "sdss_data", "service", "spectra", "training"]
 
 
 def main() -> None:

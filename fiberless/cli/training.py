@@ -1,17 +1,20 @@
 """Commands that make data and models: simulate, train, evaluate."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fiberless.cli.program import app, data_app
+from fiberless.cli.progress import command_line, progress_bars, report_on
+from fiberless.errors import UsageError
+from fiberless.training.config import StageName
 
-__all__ = ["colours", "data_cutout", "evaluate", "mock", "ssp_cut", "train"]
+if TYPE_CHECKING:
+    from fiberless.training.train import Training
+
+__all__ = ["colours", "data_cutout", "mock", "ssp_cut", "train"]
 
 SSP_TABLE: Final = Path("fiberless/tables/bc03_miles_cut.safetensors")
 
@@ -19,18 +22,50 @@ SSP_TABLE: Final = Path("fiberless/tables/bc03_miles_cut.safetensors")
 @data_app.command()
 def mock(
     *,
-    n: Annotated[int, typer.Option(min=1, help="Galaxies to simulate.")],
-    out: Annotated[Path, typer.Option(help="Folder to write shards into.")],
+    n: Annotated[int | None, typer.Option(min=1, help="Galaxies to simulate.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write shards into.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same galaxies.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
+    report: Annotated[bool, typer.Option("--report", help="Hold the galaxies against real ones.")] = False,
+    report_out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("runs/mock-report"),
+    real: Annotated[Path, typer.Option(help="Folder of real SDSS files.")] = Path("../shared/data"),
 ) -> None:
-    """Simulate a survey: image, fibre spectrum and truth of each galaxy. Resumes where it stopped."""
+    """Simulate a survey: image, fibre spectrum and truth of each galaxy. Resumes where it stopped.
+
+    With --report, prints how the data set in --out (made first if --n is given), or without --out a fresh
+    sample, compares with real galaxies, and writes the tables and plots.
+    """
+    if out is not None and n is not None:
+        _generate(out, n=n, seed=seed, workers=workers)
+    elif not report:
+        raise UsageError("invalid-parameter", "give --n and --out, or --report")
+    if report:
+        _report_mock(out, n=n, seed=seed, real=real, report_out=report_out)
+
+
+def _generate(out: Path, *, n: int, seed: int, workers: int | None) -> None:
     from fiberless.datasets.mock.generate import generate
 
-    with _bars() as bars:
+    with progress_bars() as bars:
         task = bars.add_task("galaxies", total=n)
         for done in generate(out, n=n, seed=seed, workers=workers):
             bars.update(task, completed=done)
+
+
+def _report_mock(out: Path | None, *, n: int | None, seed: int, real: Path, report_out: Path) -> None:
+    from fiberless.datasets.mock_report.report import (
+        DEFAULT_GALAXIES,
+        report_survey,
+        sample_data_set,
+        sample_fresh,
+    )
+    from fiberless.datasets.mock_report.text import report_markdown
+
+    seen = min(n or DEFAULT_GALAXIES, DEFAULT_GALAXIES)
+    sample = sample_fresh(seed=seed, n=seen) if out is None else sample_data_set(out, n=seen)
+    text = report_markdown(report_survey(sample, real, report_out, seed=seed))
+    (report_out / "report.md").write_text(text + "\n", encoding="utf-8")
+    typer.echo(text)
 
 
 @data_app.command("cutout")
@@ -49,8 +84,11 @@ def data_cutout(
 
     shards = ShardSet(data)
     image = shards.column("image", limit=row + 1)[row].astype(np.float32)
-    write_cutout(Cutout(image, source=shards.info.kind), out)
-    truth = {name: round(float(shards.truth(name)[row]), 4) for name in shards.info.truth_names}
+    ebv = float(shards.ebv(limit=row + 1)[row])
+    write_cutout(Cutout(image, source=shards.info.kind, ebv=ebv), out)
+    values = shards.column("truth", limit=row + 1)[row]
+    pairs = zip(shards.info.truth_names, values.tolist(), strict=True)
+    truth = {name: round(value, 4) for name, value in pairs}
     typer.echo(json.dumps(truth))
 
 
@@ -70,58 +108,40 @@ def ssp_cut(
 def train(
     data: Annotated[Path, typer.Argument(help="Folder of a data set.", exists=True)],
     *,
-    out: Annotated[Path, typer.Option(help="Version folder to write, e.g. model_store/latent-1.")],
-    run: Annotated[Path, typer.Option(help="Folder for caches, checkpoints and logs.")] = Path("runs/latent"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights and batches.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Version folder to write: model_store/NAME.")] = None,
+    run: Annotated[Path, typer.Option(help="Folder for caches, checkpoints, logs.")] = Path("runs/latent"),
+    until: Annotated[StageName, typer.Option(help="Last stage to do; --out needs all.")] = StageName.DENOISER,
+    config: Annotated[Path | None, typer.Option(help="Configuration, TOML or JSON.", exists=True)] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of initial weights and batches.")] = None,
     contrastive_steps: Annotated[int | None, typer.Option(min=1, help="Steps of stage one.")] = None,
     denoiser_steps: Annotated[int | None, typer.Option(min=1, help="Steps of stage two.")] = None,
+    basis: Annotated[Path | None, typer.Option(help="Version whose basis noisy spectra get.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a version of the latent model. Stopped and started again, it goes on at its checkpoint."""
+    """Train a version of the latent model. Stopped and started again, it goes on at its checkpoint.
+
+    Options that are not given keep what the configuration file says, or the default. Several processes:
+    torchrun --standalone --nproc-per-node N --no-python -- fiberless train ...
+    """
     from fiberless.datasets.shards import ShardSet
-    from fiberless.training.config import TrainingConfig
-    from fiberless.training.train import train_latent
-    from fiberless.training.version import write_version
+    from fiberless.training.config import TrainingConfig, read_config
+    from fiberless.training.place import take_place
+    from fiberless.training.preflight import check_version_folder
+    from fiberless.training.train import Training
 
-    config = TrainingConfig(seed=seed).with_steps(contrastive=contrastive_steps, denoiser=denoiser_steps)
-    with _bars() as bars:
-        trained = train_latent(ShardSet(data), config, run, progress=_on(bars))
-    write_version(out, trained, command=_command_line())
-    typer.echo(f"wrote {out}; now: fiberless evaluate --model {out.name} --record …")
-
-
-@app.command()
-def evaluate(
-    *,
-    model: Annotated[str | None, typer.Option(help="Version; default: the store's.")] = None,
-    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
-    data: Annotated[Path, typer.Option(help="Held-out data set.", exists=True)],
-    train: Annotated[Path, typer.Option(help="Data set that the baselines learn from.", exists=True)],
-    limit: Annotated[int | None, typer.Option(min=1, help="Galaxies used; default: all.")] = None,
-    candidates: Annotated[int, typer.Option(min=2, help="Candidates a galaxy.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    record: Annotated[bool, typer.Option(help="Write the metrics into manifest and card.")] = False,
-) -> None:
-    """Score a model on held-out galaxies beside constant, nearest-neighbour and MLP baselines."""
-    from fiberless.datasets.shards import ShardSet
-    from fiberless.evaluation.evaluate import evaluate as run_evaluation
-    from fiberless.evaluation.record import as_markdown, record_evaluation
-    from fiberless.inference.store import load_version
-    from fiberless.manifest import resolve_version
-
-    family, manifest = load_version(store, resolve_version(store, model))
-    with _bars() as bars:
-        result = run_evaluation(
-            family,
-            ShardSet(data),
-            ShardSet(train),
-            steps=manifest.sampler_steps,
-            n_candidates=candidates,
-            limit=limit,
-            progress=lambda stage, done, total: _on(bars)(stage, done, total, 0.0),
-        )
-    typer.echo(json.dumps(result.as_dict(), indent=1) if as_json else as_markdown(result))
-    if record:
-        record_evaluation(store, manifest.version, result, command=_command_line())
+    if out is not None:
+        check_version_folder(out)
+    elif until is StageName.DENOISER:
+        raise UsageError("invalid-parameter", "name the version to write with --out, or a stage with --until")
+    chosen = read_config(config) if config else TrainingConfig()
+    chosen = chosen.with_steps(contrastive=contrastive_steps, denoiser=denoiser_steps)
+    chosen = chosen if basis is None else chosen.model_copy(update={"basis": str(basis)})
+    chosen = chosen if seed is None else chosen.model_copy(update={"seed": seed})
+    with take_place(device) as place, progress_bars(shown=place.first) as bars:
+        training = Training(ShardSet(data), chosen, run, progress=report_on(bars), place=place)
+        training.run(until)
+        if place.first:
+            _finish(training, until, run=run, out=out)
 
 
 @app.command()
@@ -133,46 +153,33 @@ def colours(
     seed: Annotated[int, typer.Option(min=0, help="As in the service: same seed, same numbers.")] = 0,
 ) -> None:
     """Hold predicted spectra against their own images: synthetic colours and aperture colours."""
+    from fiberless.contract import PredictionOptions, PredictionRequest
     from fiberless.cutouts.fits import read_cutout
     from fiberless.evaluation.images import colour_table, compare_colours
     from fiberless.inference.store import load_version
     from fiberless.manifest import resolve_version
 
     family, manifest = load_version(store, resolve_version(store, model))
-    rows = {
-        path.stem: compare_colours(
+    rows = {}
+    for path in images:
+        cutout = read_cutout(path.read_bytes(), name=path.name)
+        rows[path.stem] = compare_colours(
             family,
-            read_cutout(path.read_bytes(), name=path.name),
+            cutout,
             steps=manifest.sampler_steps,
+            ebv=PredictionRequest(cutout, PredictionOptions()).ebv,
             n_candidates=manifest.n_candidates,
             seed=seed,
         )
-        for path in images
-    }
     typer.echo(colour_table(rows))
 
 
-def _bars() -> Progress:
-    """Progress on the terminal's error stream, so that output can be piped."""
-    from rich.console import Console
+def _finish(training: "Training", until: StageName, *, run: Path, out: Path | None) -> None:
+    """Write the version when all stages are done, and say what to do next."""
+    from fiberless.training.version import write_version
 
-    columns = (TextColumn("{task.description:>18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
-
-
-def _on(bars: Progress) -> Callable[[str, int, int, float], None]:
-    """Report of one bar a stage."""
-    known = {task.fields["stage"]: task.id for task in bars.tasks}
-
-    def report(stage: str, done: int, total: int, loss: float) -> None:
-        if stage not in known:
-            known[stage] = bars.add_task(stage, total=total, stage=stage)
-        text = f"{stage} {loss:.3f}" if loss else stage
-        bars.update(known[stage], completed=done, total=total, description=text)
-
-    return report
-
-
-def _command_line() -> str:
-    """The command as it was typed, without this machine's folders before the program."""
-    return " ".join(["fiberless", *sys.argv[1:]])
+    if until is not StageName.DENOISER or out is None:
+        typer.echo(f"{until} is done; {run} holds it, and the same command without --until goes on")
+        return
+    write_version(out, training.finish(), command=command_line())
+    typer.echo(f"wrote {out}; now: fiberless evaluate --model {out.name} --record …")

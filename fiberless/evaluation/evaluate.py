@@ -1,67 +1,118 @@
 """Evaluates a model on a held-out data set, beside baselines trained on the same pairs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
 
-from fiberless.arrays import BoolArray, FloatArray
+from fiberless.arrays import FloatArray
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.shards import ShardSet
-from fiberless.evaluation.baselines import constant_baseline, mlp_baseline, neighbour_baseline
-from fiberless.evaluation.metrics import Score, point_score, posterior_score
-from fiberless.evaluation.targets import TARGETS, measure_targets
-from fiberless.inference.basis import amplitude
-from fiberless.inference.conditioning import Conditions, conditions_of
+from fiberless.evaluation.agn import AGN_DEFINITIONS, AgnScore, agn_scores
+from fiberless.evaluation.baselines import cnn_baseline, constant_baseline, mlp_baseline, neighbours
+from fiberless.evaluation.calibration import JointCalibration, Uniformity, joint_calibration, pit, uniformity
+from fiberless.evaluation.choice import choice_table
+from fiberless.evaluation.drawing import Drawn, draw_candidates, in_half_precision
+from fiberless.evaluation.gates import gates
+from fiberless.evaluation.metrics import (
+    PhotoZ,
+    Score,
+    photo_z,
+    point_score,
+    posterior_median,
+    posterior_score,
+    usable,
+)
+from fiberless.evaluation.pairs import BaselineRows, HeldOut, Progress, read_baseline_rows, read_held_out
+from fiberless.evaluation.sampler_check import basis_rms, width_ratio
+from fiberless.inference.basis import without_amplitude
 from fiberless.inference.latent import LatentFamily
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "EvaluationOptions", "evaluate"]
 
-_BLOCK: Final = 50
-Progress = Callable[[str, int, int], None]
+_CHECKED: Final = 40
+_PROMISED_REDSHIFT: Final = (0.05, 0.15)
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """Size of an evaluation.
+
+    Parameters
+    ----------
+    n_candidates : K, drawn for each galaxy
+    n_measured : M, whose spectra are measured
+    limit : test galaxies read, all by default
+    baseline_rows : training galaxies that baselines see
+    mlp_steps, cnn_steps : of the two regressions; 0 leaves one out
+    half_precision : draw with the denoiser in bfloat16, four times as fast on a CPU
+    """
+
+    n_candidates: int = 100
+    n_measured: int = 40
+    limit: int | None = None
+    baseline_rows: int = 40_000
+    mlp_steps: int = 6000
+    cnn_steps: int = 0
+    half_precision: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores by method and target, and the retrieval of the contrast.
+    """All figures of merit, and the pairs of truth and prediction that plots are drawn from.
 
     Parameters
     ----------
-    scores : {method: {target: Score}}, methods `model`, `mlp`, `neighbours`, `constant`
+    n : test galaxies
+    options : size of the evaluation
+    scores : {method: {target: Score}}; methods `model`, `neighbours`, `mlp`, `cnn`, `constant`
+    pit : {target: ranks of the truth among the model's candidates}
+    photo_z : {method: PhotoZ}, and `model_promised` for true z inside the promised range
+    agn : scores of the predicted AGN probability
+    joint : calibration of the latent
+    choice : see `choice.choice_table`
     retrieval : top-1 share and median rank of the true latent among all held-out ones
-    choice : RMSE in z and Dn4000 of ways to choose from K candidates, relative to a random one
-    n, n_candidates : galaxies and candidates a galaxy
+    sampler : [D] standard deviation of samples over that of many steps
+    basis_rms : of the basis on the true spectra
+    pairs, drawn : truth and candidates
+
     """
 
-    scores: dict[str, dict[str, Score]]
-    retrieval: dict[str, float]
-    choice: dict[str, dict[str, float]]
     n: int
-    n_candidates: int
+    options: EvaluationOptions
+    scores: dict[str, dict[str, Score]]
+    pit: dict[str, Uniformity]
+    photo_z: dict[str, PhotoZ]
+    agn: list[AgnScore]
+    joint: JointCalibration
+    choice: dict[str, dict[str, dict[str, float]]]
+    retrieval: dict[str, float]
+    sampler: FloatArray
+    basis_rms: float
+    pairs: HeldOut
+    drawn: Drawn
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, rounded, for JSON."""
-        return {
+        """Every figure, rounded, for JSON, and the gates that follow from them."""
+        figures = {
             "n": self.n,
-            "n_candidates": self.n_candidates,
+            "n_candidates": self.options.n_candidates,
+            "options": asdict(self.options),
             "retrieval": self.retrieval,
             "choice": self.choice,
             "scores": {
                 method: {name: score.rounded() for name, score in table.items()}
                 for method, table in self.scores.items()
             },
+            "pit": {name: test.as_dict() for name, test in self.pit.items()},
+            "photo_z": {method: score.rounded() for method, score in self.photo_z.items()},
+            "agn": [score.rounded() for score in self.agn],
+            "joint": self.joint.as_dict(),
+            "sampler_width_ratio": np.round(self.sampler, 4).tolist(),
+            "basis_rms": round(self.basis_rms, 6),
         }
-
-
-@dataclass(frozen=True, eq=False)
-class _Sampled:
-    """Candidates of all test galaxies: targets (n, K), positions of shown candidates (n,)."""
-
-    targets: dict[str, FloatArray]
-    medoid: FloatArray
-    best: FloatArray
+        return figures | {"gates": [gate._asdict() for gate in gates(figures)]}
 
 
 def evaluate(
@@ -70,135 +121,148 @@ def evaluate(
     train: ShardSet,
     *,
     steps: int,
-    n_candidates: int = 50,
-    limit: int | None = None,
-    baseline_rows: int = 40_000,
+    options: EvaluationOptions | None = None,
     progress: Progress,
 ) -> Evaluation:
-    """Score a model on the galaxies of a test set that lie in the promised range of magnitude.
+    """Score a model on the galaxies of a test set whose images are as bright as is promised.
 
     Parameters
     ----------
     test : held-out pairs, of another seed than those trained on
     train : pairs that baselines are trained on
-    steps, n_candidates : of the sampler
-    limit : test galaxies used, all by default
-    baseline_rows : training galaxies that baselines see
+    steps : of the sampler
 
     """
-    kept = test.truth("r_mag", limit=limit) < MAIN_LIMIT
-    conditions = conditions_of(test.column("image", limit=limit)[kept].astype(np.float32))
-    truth = _true_targets(test, kept, limit, progress, "truth")
-    sampled = _sample(family, conditions, steps=steps, n_candidates=n_candidates, progress=progress)
-    scores = {"model": {name: posterior_score(truth[name], sampled.targets[name]) for name in TARGETS}}
-    scores |= _baselines(train, conditions.photometry, truth, baseline_rows, progress)
-    return Evaluation(
-        scores=scores,
-        retrieval=_retrieval(family, conditions, _true_latents(family, test, conditions, kept, limit)),
-        choice={name: _choice(truth[name], sampled, name) for name in ("redshift", "dn4000")},
-        n=int(kept.sum()),
-        n_candidates=n_candidates,
+    chosen = options or EvaluationOptions()
+    quick = in_half_precision(family) if chosen.half_precision else family
+    pairs = read_held_out(family, test, r_limit=MAIN_LIMIT, limit=chosen.limit, progress=progress)
+    drawn = draw_candidates(
+        quick,
+        pairs,
+        steps=steps,
+        n_candidates=chosen.n_candidates,
+        n_measured=chosen.n_measured,
+        progress=progress,
     )
-
-
-def _true_targets(
-    data: ShardSet, kept: BoolArray, limit: int | None, progress: Progress, stage: str
-) -> dict[str, FloatArray]:
-    """Targets measured on noiseless true spectra. {target: (n,)}"""
-    shape = data.column("ln_shape", limit=limit)[kept]
-    norm = data.truth("ln_norm", limit=limit)[kept].astype(np.float32)
-    redshift = data.truth("redshift", limit=limit)[kept]
-    parts = []
-    for start in range(0, len(shape), 500):
-        rows = slice(start, start + 500)
-        parts.append(measure_targets(shape[rows] + norm[rows, None], redshift[rows]))
-        progress(stage, min(start + 500, len(shape)), len(shape))
-    return {name: np.concatenate([part[name] for part in parts]) for name in TARGETS}
-
-
-def _sample(
-    family: LatentFamily, conditions: Conditions, *, steps: int, n_candidates: int, progress: Progress
-) -> _Sampled:
-    targets: dict[str, list[FloatArray]] = {name: [] for name in TARGETS}
-    medoid, best = [], []
-    for start in range(0, len(conditions), _BLOCK):
-        block = conditions[start : start + _BLOCK]
-        seeds = [(0, f"evaluation-{start + i}") for i in range(len(block))]
-        drawn = family.candidates(block, seeds, n=n_candidates, steps=steps)
-        flat = drawn.ln_flux_rest.reshape(-1, drawn.ln_flux_rest.shape[-1])
-        values = measure_targets(flat, drawn.redshift.reshape(-1))
-        for name in TARGETS:
-            targets[name].append(values[name].reshape(len(block), -1))
-        medoid.append(drawn.medoid)
-        best.append(drawn.score.argmax(axis=1))
-        progress("candidates", min(start + _BLOCK, len(conditions)), len(conditions))
-    return _Sampled(
-        targets={name: np.concatenate(parts) for name, parts in targets.items()},
-        medoid=np.concatenate(medoid),
-        best=np.concatenate(best),
+    learned = read_baseline_rows(train, chosen.baseline_rows, images=chosen.cnn_steps > 0, progress=progress)
+    nearest = neighbours(learned.photometry, pairs.conditions.photometry)
+    estimates = _regressions(learned, pairs, chosen, progress)
+    progress("tests", 0, 1)
+    targets = _scored(drawn, pairs, learned)
+    samples = {"model": targets, "neighbours": {name: learned.truth[name][nearest] for name in targets}}
+    retrieval, true_score = _retrieval(family, pairs)
+    evaluation = Evaluation(
+        n=len(pairs.conditions),
+        options=chosen,
+        scores=_scores(pairs.truth, samples, estimates),
+        pit=_pits(pairs.truth, targets),
+        photo_z=_photo_z(pairs.truth["redshift"], samples, estimates),
+        agn=_agn(pairs, drawn, learned.classes, learned.classes[nearest]),
+        joint=joint_calibration(pairs.latent, drawn.latent, true_score=true_score, scores=drawn.score),
+        choice=choice_table(pairs.truth, drawn),
+        retrieval=retrieval,
+        sampler=width_ratio(family, pairs.conditions[:_CHECKED], steps=steps),
+        basis_rms=basis_rms(family.basis, pairs.ln_flux_rest),
+        pairs=pairs,
+        drawn=drawn,
     )
+    progress("tests", 1, 1)
+    return evaluation
 
 
-def _baselines(
-    train: ShardSet, test_photometry: FloatArray, truth: dict[str, FloatArray], rows: int, progress: Progress
+def _regressions(
+    learned: BaselineRows, pairs: HeldOut, options: EvaluationOptions, progress: Progress
+) -> dict[str, dict[str, FloatArray]]:
+    """Point estimates {method: {target: (n,)}}."""
+    names = [name for name, values in learned.truth.items() if np.isfinite(values).any()]
+    table = np.stack([learned.truth[name] for name in names], axis=1)
+    query = pairs.conditions
+    estimates = {"constant": constant_baseline(table, len(query))}
+    if options.mlp_steps:
+        progress("mlp", 0, 1)
+        estimates["mlp"] = mlp_baseline(learned.photometry, table, query.photometry, steps=options.mlp_steps)
+        progress("mlp", 1, 1)
+    if options.cnn_steps:
+        estimates["cnn"] = cnn_baseline(
+            learned.images,
+            table,
+            query.image,
+            steps=options.cnn_steps,
+            progress=lambda done, total: progress("cnn", done, total),
+        )
+    return {
+        method: {name: values[:, i] for i, name in enumerate(names)} for method, values in estimates.items()
+    }
+
+
+def _scored(drawn: Drawn, pairs: HeldOut, learned: BaselineRows) -> dict[str, FloatArray]:
+    """Targets whose truth is known in both data sets."""
+    known = (pairs.truth, learned.truth)
+    return {
+        name: samples
+        for name, samples in drawn.targets.items()
+        if all(np.isfinite(truth[name]).any() for truth in known)
+    }
+
+
+def _scores(
+    truth: dict[str, FloatArray],
+    samples: dict[str, dict[str, FloatArray]],
+    estimates: dict[str, dict[str, FloatArray]],
 ) -> dict[str, dict[str, Score]]:
-    everything = np.ones(min(rows, len(train)), bool)
-    targets = _true_targets(train, everything, rows, progress, "baseline targets")
-    table = np.stack([targets[name] for name in TARGETS], axis=1)
-    photometry = _photometry(train, rows)
-    estimates = {
-        "mlp": mlp_baseline(photometry, table, test_photometry),
-        "neighbours": neighbour_baseline(photometry, table, test_photometry),
-        "constant": constant_baseline(table, len(test_photometry)),
+    """Scores of methods that give samples {method: {target: (n, K)}} and of those that give one number."""
+    scores = {
+        method: {name: posterior_score(truth[name], values) for name, values in table.items()}
+        for method, table in samples.items()
     }
-    return {
-        method: {name: point_score(truth[name], values[:, i]) for i, name in enumerate(TARGETS)}
-        for method, values in estimates.items()
-    }
+    for method in ("mlp", "cnn", "constant"):
+        if method in estimates:
+            table = estimates[method]
+            scores[method] = {name: point_score(truth[name], table[name]) for name in samples["model"]}
+    return scores
 
 
-def _photometry(data: ShardSet, rows: int) -> FloatArray:
-    parts: list[FloatArray] = []
-    for shard in data.shards():
-        parts.append(conditions_of(shard["image"].astype(np.float32)).photometry)
-        if sum(map(len, parts)) >= rows:
-            break
-    return np.concatenate(parts)[:rows]
+def _pits(truth: dict[str, FloatArray], samples: dict[str, FloatArray]) -> dict[str, Uniformity]:
+    tests = {}
+    for name, drawn in samples.items():
+        kept = usable(truth[name], drawn)
+        tests[name] = uniformity(pit(truth[name][kept], drawn[kept]))
+    return tests
 
 
-def _true_latents(
-    family: LatentFamily, data: ShardSet, conditions: Conditions, kept: BoolArray, limit: int | None
-) -> FloatArray:
-    """Latents of the true spectra. (n, D)"""
-    basis = family.basis
-    whitened = basis.whiten(basis.encode(data.column("ln_shape", limit=limit)[kept]))
-    level = amplitude(data.truth("ln_norm", limit=limit)[kept], conditions.r_aperture_nmgy)
-    return family.latent_scaler.to_latent(data.truth("redshift", limit=limit)[kept], level, whitened)
+def _photo_z(
+    truth: FloatArray,
+    samples: dict[str, dict[str, FloatArray]],
+    estimates: dict[str, dict[str, FloatArray]],
+) -> dict[str, PhotoZ]:
+    points = {method: posterior_median(table["redshift"]) for method, table in samples.items()}
+    points |= {method: table["redshift"] for method, table in estimates.items()}
+    low, high = _PROMISED_REDSHIFT
+    inside = (truth > low) & (truth < high)
+    promised = photo_z(truth[inside], points["model"][inside])
+    return {"model_promised": promised} | {name: photo_z(truth, point) for name, point in points.items()}
 
 
-def _retrieval(family: LatentFamily, conditions: Conditions, latents: FloatArray) -> dict[str, float]:
-    """Among up to 2,000 held-out spectra, where each image's own one ranks by contrastive score."""
-    n = min(2000, len(latents))
-    embedding = torch.cat([family.embed(conditions[i : min(i + 200, n)]) for i in range(0, n, 200)])
-    everyone = torch.from_numpy(latents[:n])[None]
-    score = torch.cat([family.score(one[None], everyone) for one in embedding])
-    rank = (score > score.diagonal()[:, None]).sum(dim=1) + 1
-    return {
+def _agn(pairs: HeldOut, drawn: Drawn, trained: FloatArray, near: FloatArray) -> list[AgnScore]:
+    known = trained[np.isfinite(trained)]
+    prevalence = {name: float(np.isin(known, kinds).mean()) for name, kinds in AGN_DEFINITIONS.items()}
+    return agn_scores(pairs.classes, {"model": drawn.classes, "neighbours": near}, prevalence=prevalence)
+
+
+@torch.inference_mode()
+def _retrieval(family: LatentFamily, pairs: HeldOut) -> tuple[dict[str, float], FloatArray]:
+    """Rank of each image's own spectrum among up to 2,000 by contrastive score; own scores of all (n,)."""
+    conditions, total = pairs.conditions, len(pairs.conditions)
+    image = torch.cat([family.embed(conditions[i : i + 200]) for i in range(0, total, 200)])
+    # an unknown quantity is read as the mean, as in training
+    latents = torch.from_numpy(np.nan_to_num(without_amplitude(pairs.latent))).to(image.device)
+    latent = family.latent_encoder(latents)
+    own = (image * latent).sum(dim=1)
+    n = min(2000, total)
+    rank = (image[:n] @ latent[:n].T > own[:n, None]).sum(dim=1) + 1
+    summary = {
         "n": n,
         "top_1": round(float((rank == 1).float().mean()), 4),
         "median_rank": float(rank.float().median()),
     }
-
-
-def _choice(truth: FloatArray, sampled: _Sampled, name: str) -> dict[str, float]:
-    """RMSE of medoid, best contrastive score and median over K, over that of a random candidate."""
-    measured = np.isfinite(truth) & np.isfinite(sampled.targets[name]).any(axis=1)
-    samples, truth = sampled.targets[name][measured], truth[measured]
-    rows = np.arange(len(truth))
-    random = np.sqrt(np.nanmean((samples - truth[:, None]) ** 2))
-    ways = {
-        "medoid": samples[rows, sampled.medoid[measured]],
-        "contrastive": samples[rows, sampled.best[measured]],
-        "median": np.nanmedian(samples, axis=1),
-    }
-    return {way: round(float(np.sqrt(np.nanmean((v - truth) ** 2)) / random), 3) for way, v in ways.items()}
+    return summary, own.cpu().numpy()

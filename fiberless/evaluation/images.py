@@ -13,6 +13,7 @@ from fiberless.apertures import aperture_nmgy
 from fiberless.arrays import FloatArray
 from fiberless.bands import BANDS, covered_fraction, magnitude, synthetic_nmgy
 from fiberless.cutout import Cutout
+from fiberless.extinction import transmission
 from fiberless.inference.conditioning import prepare
 from fiberless.inference.latent import LatentFamily
 from fiberless.wavelength import REST_WAVE_AA, resample_log_flux
@@ -29,7 +30,7 @@ class ColourComparison:
 
     Parameters
     ----------
-    image : g−r and r−i in the 3" aperture of the image
+    image : g−r and r−i in the 3" aperture of the image, corrected for Galactic extinction
     predicted : the same of the predicted spectra, median over the candidates
     redshift : 16, 50 and 84 % quantiles over the candidates
     covered : share of the response of g and i inside the decoded range, at the median redshift
@@ -42,15 +43,28 @@ class ColourComparison:
 
 
 def compare_colours(
-    family: LatentFamily, cutout: Cutout, *, steps: int, n_candidates: int = 25, seed: int = 0
+    family: LatentFamily,
+    cutout: Cutout,
+    *,
+    steps: int,
+    ebv: float = 0.0,
+    n_candidates: int = 25,
+    seed: int = 0,
 ) -> ColourComparison:
-    """Predict one galaxy and compare its colours, decoded over the whole rest-frame basis."""
-    conditions = prepare([cutout])
+    """Predict one galaxy and compare its colours, decoded over the whole rest-frame basis.
+
+    Parameters
+    ----------
+    ebv : Galactic E(B−V) in mag that the image is corrected for, before either is looked at
+
+    """
+    conditions = prepare([cutout], [ebv])
     drawn = family.candidates(conditions, [(seed, cutout.sha256)], n=n_candidates, steps=steps)
     redshift = drawn.redshift[0]
     flux = np.exp(resample_log_flux(drawn.ln_flux_rest[0], redshift, _WIDE_WAVE_AA))
     predicted = _colours(synthetic_nmgy(_WIDE_WAVE_AA, np.nan_to_num(flux)))
     aperture = aperture_nmgy(cutout.flux_nmgy[None], radii_arcsec=(_FIBRE_RADIUS_ARCSEC,))[0, :, 0]
+    aperture = aperture / transmission(ebv)
     observed = REST_WAVE_AA * (1 + np.median(redshift))
     return ColourComparison(
         image=_pair(_colours(aperture)),

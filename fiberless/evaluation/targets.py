@@ -1,26 +1,58 @@
 """What is compared: quantities measured alike on true noiseless spectra and on predicted ones."""
 
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from fiberless.analysis.bpt import RETIRED_EW_AA
 from fiberless.analysis.measure import LINES, sample_values
 from fiberless.arrays import FloatArray
 from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
-__all__ = ["TARGETS", "measure_targets"]
+__all__ = ["CLASS", "PHYSICAL_TARGETS", "SPECTRAL_TARGETS", "TARGETS", "Target", "measure_targets"]
 
 _EW_FLOOR_AA: Final = 0.1
-TARGETS: Final = MappingProxyType(
+CLASS: Final = "bpt_class"
+"""Key of the ionisation class, values of `fiberless.analysis.bpt.BptClass`."""
+
+
+class Target(NamedTuple):
+    """Name of a quantity for people, and the range that plots show."""
+
+    label: str
+    shown: tuple[float, float]
+
+
+SPECTRAL_TARGETS: Final = MappingProxyType(
     {
-        "redshift": "z",
-        "dn4000": "Dn4000",
-        **{f"lg_ew_{name}": f"lg EW({name}) / Å" for name in LINES},
-        **{f"lg_flux_{name}": f"lg flux({name})" for name in LINES},
+        "redshift": Target("z", (0.03, 0.17)),
+        "dn4000": Target("Dn4000", (1.0, 2.2)),
+        **{f"lg_ew_{name}": Target(f"lg EW({name}) / Å", (-1.1, 2.3)) for name in LINES},
+        **{f"lg_flux_{name}": Target(f"lg flux({name}) / 1e-17 erg/(s cm²)", (-1.0, 4.0)) for name in LINES},
+        "n2": Target("N2 = lg [N II] 6583 / Hα", (-1.6, 0.6)),
+        "o3": Target("O3 = lg [O III] 5007 / Hβ", (-1.2, 1.3)),
     }
 )
-"""Name and label of each target; logarithms of equivalent widths are floored at 0.1 Å."""
+"""Measured on a spectrum. Equivalent widths are floored at 0.1 Å, fluxes where their widths are; the line
+ratios exist where EW(Hα) > 3 Å, in truth and candidate alike, so that the candidates are conditioned as the
+galaxies are selected."""
+
+PHYSICAL_TARGETS: Final = MappingProxyType(
+    {
+        "lg_sigma": Target("lg σ* / (km/s)", (1.6, 2.7)),
+        "lg_age": Target("lg light-weighted age / Gyr", (-1.0, 1.2)),
+        "metallicity": Target("light-weighted [M/H]", (-1.8, 0.5)),
+        "av": Target("A_V / mag", (0.0, 2.5)),
+        "lg_mass": Target("lg M* / M☉", (8.5, 12.0)),
+        "lg_sfr": Target("lg SFR / (M☉/yr)", (-3.0, 2.0)),
+        "oxygen": Target("12 + lg(O/H)", (8.2, 9.4)),
+    }
+)
+"""Dimensions of the latent, `fiberless.inference.physical.PHYSICAL_NAMES`."""
+
+TARGETS: Final = MappingProxyType({**SPECTRAL_TARGETS, **PHYSICAL_TARGETS})
+"""All quantities that are scored."""
 
 
 def measure_targets(ln_flux_rest: FloatArray, redshift: FloatArray) -> dict[str, FloatArray]:
@@ -33,16 +65,20 @@ def measure_targets(ln_flux_rest: FloatArray, redshift: FloatArray) -> dict[str,
 
     Returns
     -------
-    dict of (N,) float64, keys of `TARGETS`
+    dict of (N,) float64, keys of `SPECTRAL_TARGETS` and `CLASS`; NaN where not measurable
 
     """
     flux = np.exp(resample_log_flux(ln_flux_rest, redshift, OBSERVED_WAVE_AA))
     values = sample_values(OBSERVED_WAVE_AA, flux, redshift)
-    targets = {"redshift": values["redshift"], "dn4000": values["dn4000"]}
+    targets = {"redshift": values["redshift"], "dn4000": values["dn4000"], CLASS: values["bpt_class"]}
     for name in LINES:
         ew, line_flux = values[f"ew_{name}"], values[f"flux_{name}"]
         targets[f"lg_ew_{name}"] = np.log10(np.maximum(ew, _EW_FLOOR_AA))
         # a flux is floored where its equivalent width is, so that both saturate together
         floor = line_flux * _EW_FLOOR_AA / np.where(ew == 0, np.nan, ew)
         targets[f"lg_flux_{name}"] = np.log10(np.maximum(line_flux, np.abs(floor)))
+    emits = values["ew_Halpha"] > RETIRED_EW_AA
+    for name, above, below in (("n2", "NII_6583", "Halpha"), ("o3", "OIII_5007", "Hbeta")):
+        ratio = targets[f"lg_flux_{above}"] - targets[f"lg_flux_{below}"]
+        targets[name] = np.where(emits, ratio, np.nan)
     return targets

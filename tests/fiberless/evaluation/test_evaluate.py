@@ -1,94 +1,103 @@
-from functools import partial
+import json
 
 import numpy as np
 import pytest
 
-from fiberless.datasets.mock.generate import generate
-from fiberless.datasets.shards import ShardSet
-from fiberless.evaluation.baselines import constant_baseline, mlp_baseline, neighbour_baseline
-from fiberless.evaluation.evaluate import evaluate
-from fiberless.evaluation.images import colour_table, compare_colours
-from fiberless.evaluation.record import as_markdown, record_evaluation
-from fiberless.evaluation.targets import TARGETS, measure_targets
-from fiberless.manifest import read_manifest
-from fiberless.testing import synthetic_cutout, toy_family, write_toy_store
+from fiberless.evaluation.drawing import in_half_precision
+from fiberless.evaluation.evaluate import EvaluationOptions, evaluate
+from fiberless.evaluation.pairs import read_held_out
+from fiberless.evaluation.targets import PHYSICAL_TARGETS, SPECTRAL_TARGETS, TARGETS, measure_targets
+from fiberless.inference.physical import PHYSICAL_NAMES
+from fiberless.testing import toy_family
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mock")
-    list(generate(folder, n=60, seed=8, workers=1))
-    return ShardSet(folder)
+def test_physical_targets_are_those_of_the_latent():
+    assert tuple(PHYSICAL_TARGETS) == PHYSICAL_NAMES
 
 
 def test_targets_of_true_spectra_are_their_truth(data):
     ln_flux = data.column("ln_shape") + data.truth("ln_norm")[:, None]
     targets = measure_targets(ln_flux, data.truth("redshift"))
-    assert set(targets) == set(TARGETS)
+    assert set(SPECTRAL_TARGETS) < set(targets)
     strong = data.truth("ew_Halpha") > 3
     error = targets["lg_ew_Halpha"] - np.log10(data.truth("ew_Halpha"))
     assert np.median(error[strong]) == pytest.approx(0.0, abs=0.01)
     flux_error = targets["lg_flux_Halpha"] - np.log10(data.truth("flux_Halpha"))
     assert np.abs(flux_error[strong]).max() < 0.05
+    ratio = np.log10(data.truth("flux_NII_6585") / data.truth("flux_Halpha"))
+    assert np.median(np.abs(targets["n2"] - ratio)[strong]) < 0.02
 
 
-TRAINING = {
-    "config": {
-        "seed": 3,
-        "contrastive": {"steps": 1, "batch_size": 2, "learning_rate": 1e-3},
-        "denoiser": {"steps": 1, "batch_size": 2, "learning_rate": 1e-3},
-    },
-    "data_command": "fiberless data mock",
-    "command": "fiberless train",
-    "wall_seconds": 60.0,
-    "threads": 1,
-    "torch": "2.13",
-}
+def test_line_ratios_exist_where_halpha_does(data):
+    ln_flux = data.column("ln_shape") + data.truth("ln_norm")[:, None]
+    targets = measure_targets(ln_flux, data.truth("redshift"))
+    np.testing.assert_array_equal(np.isfinite(targets["n2"]), 10 ** targets["lg_ew_Halpha"] > 3)
 
 
-def _with_training_record(store, version):
-    manifest = read_manifest(store, version).model_copy(update={"training": TRAINING})
-    (store / version / "manifest.json").write_text(manifest.model_dump_json())
-    return manifest
-
-
-def test_an_untrained_model_scores_worse_than_neighbours_and_the_report_says_so(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("fiberless.evaluation.evaluate.mlp_baseline", partial(mlp_baseline, steps=300))
-    result = evaluate(
-        toy_family(), data, data, steps=4, n_candidates=6, baseline_rows=60, progress=lambda *_: None
-    )
-    scores = result.scores
-    assert set(scores) == {"model", "mlp", "neighbours", "constant"}
+def test_an_untrained_model_scores_worse_than_a_regression_and_the_gates_say_so(evaluation):
+    scores = evaluation.scores
+    assert list(scores) == ["model", "neighbours", "mlp", "cnn", "constant"]
+    assert set(scores["model"]) == set(TARGETS)
     assert scores["constant"]["dn4000"].r2 == pytest.approx(0.0, abs=0.05)
     assert scores["model"]["dn4000"].r2 < scores["mlp"]["dn4000"].r2
-    assert 1 <= result.retrieval["median_rank"] <= result.n
-    assert "| dn4000 | model |" in as_markdown(result)
-    version = write_toy_store(tmp_path)
-    before = _with_training_record(tmp_path, version)
-    after = record_evaluation(tmp_path, version, result, command="fiberless evaluate …")
-    assert after.weights_sha256 == before.weights_sha256
-    assert read_manifest(tmp_path, version).metrics["n"] == result.n
+    failed = {gate["name"] for gate in evaluation.as_dict()["gates"] if not gate["holds"]}
+    assert {"R² of dn4000", "R² less the best baseline's"} <= failed
 
 
-def test_baselines_learn_what_is_there_to_learn():
-    rng = np.random.default_rng(1)
-    photometry = rng.normal(size=(4000, 49))
-    targets = np.stack(
-        [photometry[:, 12] + photometry[:, 27], np.full(4000, 5.0) + rng.normal(0, 0.1, 4000)], 1
-    )
-    test = rng.normal(size=(200, 49))
-    expected = test[:, 12] + test[:, 27]
-    mlp = mlp_baseline(photometry, targets, test, steps=400)
-    assert np.corrcoef(mlp[:, 0], expected)[0, 1] > 0.95
-    assert neighbour_baseline(photometry, targets, test).shape == (200, 2)
-    np.testing.assert_allclose(constant_baseline(targets, 200)[:, 1], 5.0, atol=0.02)
+def test_figures_are_json_without_nan_and_complete(evaluation):
+    figures = json.loads(json.dumps(evaluation.as_dict(), allow_nan=False))
+    assert figures["n"] == evaluation.n == len(evaluation.pairs.latent)
+    assert figures["n_candidates"] == 12
+    assert 1 <= figures["retrieval"]["median_rank"] <= figures["n"]
+    latent_size = evaluation.drawn.latent.shape[-1]
+    assert len(figures["sampler_width_ratio"]) == latent_size
+    assert len(figures["joint"]["dimensions"]) == latent_size
+    assert {row["method"] for row in figures["agn"]} == {"model", "neighbours"}
 
 
-def test_colours_of_image_and_prediction_stand_side_by_side():
-    cutout = synthetic_cutout(1)
-    row = compare_colours(toy_family(), cutout, steps=4, n_candidates=5)
-    assert np.isfinite([*row.image, *row.predicted, *row.redshift]).all()
-    assert row.redshift[0] <= row.redshift[1] <= row.redshift[2]
-    assert row == compare_colours(toy_family(), cutout, steps=4, n_candidates=5)
-    table = colour_table({"a": row, "b": row})
-    assert "1.48 MAD 0.000" in table
+def test_the_choice_of_candidates_is_known_for_every_k(evaluation):
+    table = evaluation.choice
+    assert set(table["redshift"]["median"]) == {"1", "5", "12"}
+    assert set(table["dn4000"]["median"]) == {"1", "5", "6"}
+    for ways in table.values():
+        assert ways["random"]["1"] == ways["median"]["1"] == ways["medoid"]["1"] == ways["contrastive"]["1"]
+
+
+def test_candidates_of_a_galaxy_do_not_depend_on_how_many_are_evaluated(data, evaluation):
+    options = EvaluationOptions(n_candidates=12, n_measured=6, baseline_rows=60, mlp_steps=0, limit=20)
+    fewer = evaluate(toy_family(), data, data, steps=4, options=options, progress=lambda *_: None)
+    n = fewer.n
+    np.testing.assert_allclose(fewer.drawn.latent, evaluation.drawn.latent[:n], atol=0.02)
+    assert "mlp" not in fewer.scores
+
+
+def test_half_precision_changes_samples_by_little_and_leaves_the_family_alone(data):
+    family = toy_family()
+    pairs = read_held_out(family, data, r_limit=30.0, limit=5, progress=lambda *_: None)
+    seeds = [(0, str(i)) for i in range(5)]
+    exact = family.candidates(pairs.conditions, seeds, n=20, steps=15).latent
+    quick = in_half_precision(family).candidates(pairs.conditions, seeds, n=20, steps=15).latent
+    assert np.abs(exact - quick).mean() < 0.01 * exact.std()
+    assert family.dtype == "float32"
+
+
+def test_galaxies_are_chosen_by_their_images(data):
+    family = toy_family()
+    everyone = read_held_out(family, data, r_limit=30.0, limit=None, progress=lambda *_: None)
+    bright = read_held_out(family, data, r_limit=17.5, limit=None, progress=lambda *_: None)
+    assert len(everyone.conditions) == len(data)
+    assert len(bright.conditions) == (everyone.conditions.r_magnitude < 17.5).sum() < len(data)
+    np.testing.assert_allclose(everyone.truth["lg_mass"], data.truth("lg_mass"), rtol=1e-6)
+
+
+def test_a_true_latent_decodes_to_its_galaxy(data):
+    """Round trip through basis and scaler: redshift, level and physical quantities come back."""
+    family = toy_family()
+    pairs = read_held_out(family, data, r_limit=30.0, limit=10, progress=lambda *_: None)
+    ln_flux, redshift = family.decode_rest(pairs.latent[:, None], pairs.conditions.r_aperture_nmgy)
+    np.testing.assert_allclose(redshift[:, 0], pairs.truth["redshift"], atol=1e-5)
+    # the toy basis has six components of other spectra: only the mean level is exact
+    assert np.abs(np.median(ln_flux[:, 0] - pairs.ln_flux_rest, axis=1)).max() < 0.3
+    physical = family.physical(pairs.latent[:, None], pairs.conditions.r_total_nmgy)
+    for name in ("lg_mass", "lg_age", "metallicity"):
+        np.testing.assert_allclose(physical[name][:, 0], pairs.truth[name], atol=1e-4)

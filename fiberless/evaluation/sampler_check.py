@@ -1,0 +1,45 @@
+"""Checks of the machinery around the network: few sampling steps against many, the basis against spectra."""
+
+from typing import Final
+
+import numpy as np
+
+from fiberless.arrays import FloatArray
+from fiberless.inference.basis import SpectralBasis, ln_mean_flux
+from fiberless.inference.conditioning import Conditions
+from fiberless.inference.latent import LatentFamily
+from fiberless.inference.sampler import initial_noise
+
+__all__ = ["basis_rms", "width_ratio"]
+
+_MANY_STEPS: Final = 100
+_BLOCK: Final = 500
+
+
+def width_ratio(
+    family: LatentFamily, conditions: Conditions, *, steps: int, n_candidates: int = 25
+) -> FloatArray:
+    """Standard deviation of samples after `steps` evaluations over that after 100, by latent dimension. (D,)
+
+    Pooled over the galaxies, from the same noise, so that few galaxies tell.
+    """
+    embedding = family.embed(conditions)
+    seeds = [(1, f"width-{i}") for i in range(len(conditions))]
+    noise = initial_noise(seeds, n_candidates, family.latent_size)
+    few, many = (
+        family.draw(conditions, embedding, noise, count).cpu().numpy().var(axis=1, ddof=1).mean(axis=0)
+        for count in (steps, _MANY_STEPS)
+    )
+    ratio: FloatArray = np.sqrt(few / many)
+    return ratio
+
+
+def basis_rms(basis: SpectralBasis, ln_flux_rest: FloatArray) -> float:
+    """Root mean square of decoded − true ln F_λ of (N, 3902) noiseless spectra, normalised alike."""
+    total, count = 0.0, 0
+    for start in range(0, len(ln_flux_rest), _BLOCK):
+        rows = ln_flux_rest[start : start + _BLOCK]
+        again = basis.decode(basis.whiten(basis.encode(rows)))
+        away = again - rows + ln_mean_flux(rows)[:, None]
+        total, count = total + float(np.sum(away**2, dtype=np.float64)), count + away.size
+    return float(np.sqrt(total / count))

@@ -37,6 +37,7 @@ ADVICE: Final = MappingProxyType(
         "wrong-band-order": "Name the bands u, g, r, i, z.",
         "image-too-small": "Cut a larger image: 64×64 pixels at 0.396 arcsec.",
         "unknown-unit": "Convert the pixels to nanomaggies and say BUNIT = 'nanomaggy'.",
+        "not-a-spectrum": "Give an SDSS spec file, a table of wavelength, flux and error, or our own FITS.",
         "invalid-wcs": "Correct the world coordinates, or leave them out.",
         "wrong-pixel-scale": "Resample the image to 0.396 arcsec a pixel.",
         "no-valid-pixels": "Every pixel is NaN; check the mask that was applied.",

@@ -72,6 +72,7 @@ PROBLEMS: Final = MappingProxyType(
         "invalid-pixels": Problem(422, "The image has too many invalid pixels"),
         "flux-out-of-range": Problem(422, "The fluxes are outside any galaxy's range"),
         "empty-band": Problem(422, "A band holds no signal"),
+        "not-a-spectrum": Problem(422, "The file holds no spectrum that can be read"),
         "invalid-coordinates": Problem(422, "The coordinates are invalid"),
         "invalid-object-id": Problem(422, "The object ID is invalid"),
         "invalid-parameter": Problem(422, "A parameter is invalid"),

@@ -13,7 +13,7 @@ from fiberless.cutout import Cutout
 from fiberless.errors import FatalError
 from fiberless.lines import lines
 
-__all__ = ["lupton_rgb", "plot_prediction"]
+__all__ = ["lupton_rgb", "mark_lines", "plot_prediction"]
 
 _BREAK_AA: Final = 4000.0
 _STRETCH_SIGMA: Final = 6.0
@@ -105,7 +105,7 @@ def _draw_spectrum(axes: Any, prediction: Prediction) -> None:
     axes.plot(wave_aa, flux, color="black", lw=0.7, label=f"shown candidate ({spectrum.flux.statistic})")
     axes.set_xlim(wave_aa[0], wave_aa[-1])
     axes.set_ylim(*_flux_limits(flux, high))
-    _mark_lines(axes, _shown_redshift(prediction), wave_aa)
+    mark_lines(axes, _shown_redshift(prediction), wave_aa)
     axes.set(
         xlabel="observed wavelength, vacuum (Å)",
         ylabel=r"$F_\lambda$ ($10^{-17}$ erg s$^{-1}$ cm$^{-2}$ Å$^{-1}$)",
@@ -114,7 +114,8 @@ def _draw_spectrum(axes: Any, prediction: Prediction) -> None:
     axes.legend(loc="lower right", fontsize="small", framealpha=0.9)
 
 
-def _mark_lines(axes: Any, redshift: float | None, wave_aa: FloatArray) -> None:
+def mark_lines(axes: Any, redshift: float | None, wave_aa: FloatArray) -> None:
+    """Draw the main emission lines and the 4000 Å break at a redshift, where they lie inside `wave_aa`."""
     if redshift is None:
         return
     table = lines()

@@ -40,14 +40,20 @@ def _rows(prediction: Prediction) -> Iterator[tuple[str, str, str, str, str]]:
             case Classification():
                 yield _classified(name, value)
             case dict():
-                yield from _of_lines(value)
+                yield from _of_group(value)
 
 
-def _of_lines(found: dict[str, LineMeasurement]) -> Iterator[tuple[str, str, str, str, str]]:
+def _of_group(
+    found: dict[str, LineMeasurement] | dict[str, Measurement],
+) -> Iterator[tuple[str, str, str, str, str]]:
     for name, value in found.items():
-        label = lines()[name].label.replace("[", r"\[") if name in lines() else name
-        yield _measured(f"{label} flux", value.flux)
-        yield _measured(f"{label} EW", value.ew)
+        match value:
+            case LineMeasurement():
+                label = lines()[name].label.replace("[", r"\[") if name in lines() else name
+                yield _measured(f"{label} flux", value.flux)
+                yield _measured(f"{label} EW", value.ew)
+            case Measurement():
+                yield _measured(f"Lick {name}", value)
 
 
 def _measured(name: str, value: Measurement) -> tuple[str, str, str, str, str]:

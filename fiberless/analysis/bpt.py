@@ -25,10 +25,14 @@ __all__ = [
     "bpt_classes",
     "classification",
     "curves",
+    "log_ratio",
 ]
 
 RETIRED_EW_AA: Final = 3.0
 """EW(Hα) below which old stars can ionise the gas (Cid Fernandes et al. 2011, MNRAS 413, 1687)."""
+
+
+_NII_METHOD: Final = "[N II] BPT with EW(Halpha) < 3 A retired; share of the candidates"
 
 
 class BptClass(IntEnum):
@@ -77,7 +81,13 @@ def curves() -> MappingProxyType[str, Curve]:
 
 
 def bpt_classes(
-    *, ew_halpha: FloatArray, halpha: FloatArray, nii: FloatArray, oiii: FloatArray, hbeta: FloatArray
+    *,
+    ew_halpha: FloatArray,
+    halpha: FloatArray,
+    nii: FloatArray,
+    oiii: FloatArray,
+    hbeta: FloatArray,
+    division: str = "cidfernandes10",
 ) -> FloatArray:
     """Class of each spectrum.
 
@@ -93,6 +103,7 @@ def bpt_classes(
     ----------
     ew_halpha : (N,) rest-frame Å, emission positive
     halpha, nii, oiii, hbeta : (N,) fluxes of Hα, [N II] 6583, [O III] 5007, Hβ in one unit
+    division : curve between Seyferts and LINERs, "schawinski07" being the other one
 
     Returns
     -------
@@ -100,9 +111,9 @@ def bpt_classes(
     not positive.
 
     """
-    x, y = _log_ratio(nii, halpha), _log_ratio(oiii, hbeta)
+    x, y = log_ratio(nii, halpha), log_ratio(oiii, hbeta)
     table = curves()
-    agn = np.where(table["cidfernandes10"].below(x, y), BptClass.LINER, BptClass.SEYFERT)
+    agn = np.where(table[division].below(x, y), BptClass.LINER, BptClass.SEYFERT)
     mixed = np.where(table["kewley01"].below(x, y), BptClass.COMPOSITE, agn)
     by_ratio = np.where(table["kauffmann03"].below(x, y), BptClass.STAR_FORMING, mixed)
     known = np.where(np.isnan(x) | np.isnan(y), np.nan, by_ratio)
@@ -111,22 +122,25 @@ def bpt_classes(
     return classes
 
 
-def classification(classes: FloatArray) -> Classification:
+def classification(
+    classes: FloatArray, *, kinds: type[IntEnum] = BptClass, method: str = _NII_METHOD
+) -> Classification:
     """Most frequent class of the candidates and the share of each.
 
     Parameters
     ----------
     classes : (K,) of `bpt_classes`; if more than half are NaN the class is null, flag `out_of_band`.
+    kinds : what the values of `classes` are, numbered from 0
+    method : how they came about
 
     """
-    method = "[N II] BPT with EW(Halpha) < 3 A retired; share of the candidates"
     good = classes[np.isfinite(classes)].astype(np.intp)
     if good.size * 2 < classes.size or good.size == 0:
         return Classification(value=None, probabilities={}, flag=Flag.OUT_OF_BAND, method=method)
-    share = significant(np.bincount(good, minlength=len(BptClass)) / good.size)
-    best = BptClass(int(np.argmax(share)))
+    share = significant(np.bincount(good, minlength=len(kinds)) / good.size)
+    best = kinds(int(np.argmax(share)))
     flag = Flag.OK if share[best] > 0.5 else Flag.LOW_CONFIDENCE
-    probabilities = {kind.name.lower(): float(share[kind]) for kind in BptClass}
+    probabilities = {kind.name.lower(): float(share[kind]) for kind in kinds}
     return Classification(value=best.name.lower(), probabilities=probabilities, flag=flag, method=method)
 
 
@@ -163,7 +177,7 @@ def _jeffreys(k: int, n: int, level: float) -> tuple[float, float]:
     return (0.0 if k == 0 else lower, 1.0 if k == n else upper)
 
 
-def _log_ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+def log_ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     """Lg of a flux ratio; minus infinity if the first is not positive, NaN if the second is not."""
     known = np.isfinite(above) & np.isfinite(below) & (below > 0)
     ratio = np.divide(np.maximum(above, 0.0), below, out=np.full(np.shape(above), np.nan), where=known)

@@ -20,6 +20,7 @@ from fiberless.wavelength import LIGHT_SPEED_KMS, PIXEL_KMS, REST_WAVE_AA, TEMPL
 __all__ = [
     "FIT_EDGES_AA",
     "FIT_WAVE_AA",
+    "SODIUM_D",
     "ContinuumBasis",
     "ContinuumFit",
     "continuum_basis",
@@ -43,7 +44,7 @@ _STAR_SIGMA_KMS: Final = (0.0, 100.0, 200.0, 350.0)
 _TAU_5500: Final = (0.0, 0.6, 1.4, 2.6)
 _BALMER_HALF_WIDTH_KMS: Final = 600.0
 _METAL_HALF_WIDTH_KMS: Final = 700.0
-_SODIUM_D: Final = (5894.6, 380.0)
+SODIUM_D: Final = (5894.6, 380.0)
 """Middle of the doublet in vacuum Å and half-width in km/s."""
 
 
@@ -113,7 +114,7 @@ def emission_mask() -> BoolArray:
 
     Half-widths: 600 km/s around Balmer lines, whose stellar absorption must stay in sight, 700 km/s else.
     """
-    masked = [_SODIUM_D]
+    masked = [SODIUM_D]
     for line in lines().values():
         balmer = line.label.startswith("H ")
         masked.append((line.wave_aa, _BALMER_HALF_WIDTH_KMS if balmer else _METAL_HALF_WIDTH_KMS))

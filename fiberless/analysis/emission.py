@@ -15,7 +15,7 @@ from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, line
 from fiberless.wavelength import LIGHT_SPEED_KMS
 
-__all__ = ["FITTED_LINES", "EmissionFit", "LineValues", "group_middles_aa"]
+__all__ = ["FITTED_LINES", "OII_DOUBLET_RATIO", "EmissionFit", "LineValues", "group_middles_aa", "tied_lines"]
 
 _SIGMA_KMS: Final = np.geomspace(45.0, 560.0, 28)
 """Observed dispersions that templates are made for. (S,)"""
@@ -26,7 +26,7 @@ _PRIOR_WIDTH_LN: Final = 0.5
 _PRIOR_LINE_SCATTER: Final = 1e5
 _PRIOR_PEDESTAL_SCATTER: Final = 0.3
 _MARGIN_KMS: Final = 3500.0
-_OII_RATIO: Final = 1.3
+OII_DOUBLET_RATIO: Final = 1.3
 """[O II] 3730 / 3727 at 100 electrons per cm3; the doublet is not resolved here."""
 
 
@@ -49,7 +49,7 @@ _KINEMATIC_GROUPS: Final = (
 """Groups of neighbours whose fit decides the dispersion of the gas."""
 _GROUPS: Final = (
     *_KINEMATIC_GROUPS,
-    (_Column("OII_3730", (("OII_3727", 1 / _OII_RATIO),)),),
+    (_Column("OII_3730", (("OII_3727", 1 / OII_DOUBLET_RATIO),)),),
     (_Column("NeIII_3870"), _Column("H8")),
     (_Column("Hepsilon"),),
     (_Column("Hdelta"),),
@@ -163,6 +163,11 @@ class EmissionFit:
         ln_gas = np.log(_GAS_SIGMA_KMS)
         posterior = gains - ((ln_gas - np.log(_PRIOR_GAS_KMS)) / _PRIOR_WIDTH_LN) ** 2
         return _parabola_maximum(ln_gas, posterior), np.max(gains, axis=-1)
+
+
+def tied_lines() -> dict[str, tuple[tuple[str, float], ...]]:
+    """Lines that each flux of `FITTED_LINES` stands for, with their shares of it: doublets of fixed ratio."""
+    return {column.name: ((column.name, 1.0), *column.tied) for group in _GROUPS for column in group}
 
 
 def group_middles_aa() -> FloatArray:

@@ -13,11 +13,11 @@ import numpy as np
 from fiberless.analysis.continuum import FIT_EDGES_AA, FIT_WAVE_AA, fit_continuum
 from fiberless.analysis.emission import FITTED_LINES, EmissionFit, LineValues, group_middles_aa
 from fiberless.analysis.rebinning import BinnedFlux, PixelFlux
-from fiberless.arrays import BoolArray, FloatArray
+from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.lines import line
 from fiberless.wavelength import LIGHT_SPEED_KMS, sigma_instrument_kms
 
-__all__ = ["SpectralFit", "fit_spectra"]
+__all__ = ["SpectralFit", "fit_spectra", "level_near"]
 
 _ITERATIONS: Final = 5
 _MODEL_ERROR: Final = 0.02
@@ -94,6 +94,11 @@ def fit_spectra(
     scaled = _Scaled.of(pixels, redshift)
     fits = (_fit_at(scaled, velocity) for velocity in velocities_kms)
     return reduce(SpectralFit.best_of, fits)
+
+
+def level_near(wave_rest_aa: float) -> IntArray:
+    """Pixels of `FIT_WAVE_AA` within 10 Å of a line, over which its continuum is averaged."""
+    return np.flatnonzero(np.abs(FIT_WAVE_AA - wave_rest_aa) < _LEVEL_HALF_WIDTH_AA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +204,7 @@ def _instrument_kms(edges_aa: FloatArray, redshift: FloatArray) -> FloatArray:
 
 def _continuum_level(continuum: FloatArray) -> FloatArray:
     """Mean continuum (N, J) within 10 Å of each line, stellar absorption included."""
-    near = [np.abs(FIT_WAVE_AA - line(name).wave_aa) < _LEVEL_HALF_WIDTH_AA for name in FITTED_LINES]
+    near = [level_near(line(name).wave_aa) for name in FITTED_LINES]
     return np.stack([continuum[:, pixels].mean(axis=1) for pixels in near], axis=-1)
 
 

@@ -125,3 +125,14 @@ def observed() -> Callable[[str], Observed]:
             )
 
     return read
+
+
+@pytest.fixture(scope="session")
+def real_spectrum() -> Callable[[str], Path]:
+    def path_of(name: str) -> Path:
+        path = SPECTRA / f"spec-{name}.fits"
+        if not path.exists():
+            pytest.skip(f"real SDSS spectra are not here: {path.name}")
+        return path
+
+    return path_of

@@ -14,6 +14,9 @@ PIPELINE_NAME = {
     "Hbeta": "H_beta",
     "OIII_5007": "[O_III] 5007",
     "NII_6583": "[N_II] 6583",
+    "SII_6716": "[S_II] 6716",
+    "SII_6731": "[S_II] 6730",
+    "OI_6300": "[O_I] 6300",
 }
 HBETA_ABSORPTION_MISSED = "0266-51602-0107"
 """The pipeline's continuum does not follow this galaxy's Hβ absorption: it finds Hα/Hβ = 8.9."""

@@ -1,0 +1,31 @@
+"""`MeasuredSpectrum`: all that was found in one spectrum, observed or predicted. Imports the nouns only."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fiberless.properties import Classification, LineMeasurement, Measurement
+
+__all__ = ["MeasuredSpectrum"]
+
+
+class MeasuredSpectrum(BaseModel):
+    """The document of `fiberless measure`, one a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    file: str = Field(description="Name of the file, without its folder")
+    kind: Literal["observed", "predicted"] = Field(description="Whether light was ever measured")
+    redshift: Measurement
+    redshift_issues: tuple[str, ...] = Field(
+        default=(), description="Why the redshift that was found is not to be trusted; empty: it is"
+    )
+    snr: float | None = Field(default=None, description="Median signal-to-noise ratio per pixel of 69 km/s")
+    notes: tuple[str, ...] = Field(default=(), description="What had to be assumed")
+    quantities: dict[str, Measurement] = Field(default_factory=dict)
+    classes: dict[str, Classification] = Field(default_factory=dict)
+    lines: dict[str, LineMeasurement] = Field(default_factory=dict)
+    lick: dict[str, Measurement] = Field(default_factory=dict)
+    stars: dict[str, Measurement] = Field(
+        default_factory=dict, description="Kinematics and populations of the full-spectrum fit"
+    )

@@ -19,6 +19,7 @@ from fiberless.errors import UsageError
 from fiberless.extinction import MAX_EBV
 from fiberless.measuring.document import MeasuredSpectrum
 from fiberless.measuring.readers import SpectrumFile, read_spectrum_file
+from fiberless.measuring.stars import stellar_measurements
 from fiberless.properties import Flag, Measurement, summarise
 
 __all__ = ["MeasuredFile", "MeasuredFit", "measure_file", "measure_spectrum"]
@@ -101,7 +102,8 @@ def measure_spectrum(source: SpectrumFile, *, redshift: float | None = None) -> 
     measured = measure_observed(
         source.spectrum.wave_aa, pixels.flux[0], _ivar(pixels), document.redshift.value
     )
-    return _complete(source, document, measured)
+    stars = stellar_measurements(pixels, document.redshift.value)
+    return _complete(source, document.model_copy(update={"stars": stars}), measured)
 
 
 def _predicted(source: SpectrumFile) -> MeasuredFile:

@@ -242,7 +242,11 @@ def _fit_peak(data: _Data, templates: RedshiftTemplates, curve: FloatArray, inde
     lower = np.full(len(columns), -np.inf)
     lower[[0, *range(N_STARS, N_STARS + len(LINE_COLUMNS))]] = 0.0
     fit = lsq_linear(
-        (columns[:, data.used] * root).T, data.flux[data.used] * root, bounds=(lower, np.inf), tol=1e-8
+        (columns[:, data.used] * root).T,
+        data.flux[data.used] * root,
+        bounds=(lower, np.inf),
+        method="bvls",
+        tol=1e-8,
     )
     middle = min(max(index, 1), curve.size - 2)
     before, at, after = curve[middle - 1 : middle + 2]

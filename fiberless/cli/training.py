@@ -151,6 +151,7 @@ def colours(
     model: Annotated[str | None, typer.Option(help="Version; default: the store's.")] = None,
     store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
     seed: Annotated[int, typer.Option(min=0, help="As in the service: same seed, same numbers.")] = 0,
+    candidates: Annotated[int | None, typer.Option(min=2, help="Default: the version's.")] = None,
 ) -> None:
     """Hold predicted spectra against their own images: synthetic colours and aperture colours."""
     from fiberless.contract import PredictionOptions, PredictionRequest
@@ -168,7 +169,7 @@ def colours(
             cutout,
             steps=manifest.sampler_steps,
             ebv=PredictionRequest(cutout, PredictionOptions()).ebv,
-            n_candidates=manifest.n_candidates,
+            n_candidates=candidates or manifest.n_candidates,
             seed=seed,
         )
     typer.echo(colour_table(rows))

@@ -46,7 +46,7 @@ def render_card(manifest: Manifest) -> str:
         name=manifest.name,
         origin=_ORIGIN[_is_simulated(manifest)],
         origin_in_detail=_DETAIL[_is_simulated(manifest)],
-        n_components=manifest.training["config"]["n_components"],
+        coefficients=_coefficients(manifest),
         version=manifest.version,
         z_low=manifest.redshift_range[0],
         z_high=manifest.redshift_range[1],
@@ -59,8 +59,14 @@ def render_card(manifest: Manifest) -> str:
     )
 
 
+def _coefficients(manifest: Manifest) -> str:
+    number = manifest.training.get("config", {}).get("n_components", "")
+    return f"{number} shape coefficients".strip()
+
+
 def _is_simulated(manifest: Manifest) -> bool:
-    return bool(manifest.training["data"]["kind"] == "mock")
+    data: dict[str, Any] = manifest.training.get("data", {})
+    return data.get("kind", "mock") == "mock"
 
 
 def _making(manifest: Manifest) -> str:

@@ -5,10 +5,8 @@ training on least squares would fill the weak coefficients with noise; draws hav
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, Self
 
@@ -21,6 +19,7 @@ from fiberless.arrays import FloatArray
 from fiberless.datasets.shards import DatasetInfo, ShardSet
 from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.projection import BasisFit, GaussianPrior, Nuisance, fit_spectra, joined
+from fiberless.process_pool import process_pool
 from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS
 
 __all__ = ["OBSERVED_NUISANCE", "ObservedLatents", "draw_latents", "fit_data", "independent_ivar"]
@@ -81,7 +80,7 @@ def fit_data(
     work = partial(_fit_shard, data.info, basis.to_arrays(), prior)
     if workers == 1:
         return joined(list(_counted(map(work, data.paths), len(data), progress)))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with process_pool(workers) as pool:
         return joined(list(_counted(pool.map(work, data.paths), len(data), progress)))
 
 

@@ -7,10 +7,8 @@ Images are scaled, photometry measured, spectra projected onto the basis. The la
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +21,7 @@ from fiberless.errors import UsageError
 from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
 from fiberless.inference.physical import reduced, true_physical
+from fiberless.process_pool import process_pool
 from fiberless.training.config import TrainingConfig
 from fiberless.training.observed import fit_data
 
@@ -161,8 +160,7 @@ def _measured_shards(
     if len(indices) == 1:
         yield from map(work, indices)
         return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes: one a core is enough
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    with process_pool() as pool:
         waiting = deque(pool.submit(work, index) for index in indices[:_AHEAD])
         for index in range(_AHEAD, len(indices) + _AHEAD):
             yield waiting.popleft().result()

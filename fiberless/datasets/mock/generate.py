@@ -1,9 +1,7 @@
 """Writes a simulated survey to disk: shards in parallel, each from its own seed, resumable."""
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +9,7 @@ from fiberless import __version__
 from fiberless.datasets.mock.survey import TRUTH_NAMES, simulate
 from fiberless.datasets.shards import DatasetInfo, write_info, write_shard
 from fiberless.errors import UsageError
+from fiberless.process_pool import process_pool
 
 __all__ = ["SHARD_SIZE", "generate"]
 
@@ -47,9 +46,7 @@ def generate(out: Path, *, n: int, seed: int, workers: int | None = None) -> Ite
     missing = [i for i in sizes if not (out / f"shard-{i:05d}.safetensors").exists()]
     done = n - sum(sizes[i] for i in missing)
     yield done
-    # a process a core: threads of the linear algebra beside them would cost three times the work
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    with process_pool(workers) as pool:
         jobs = {pool.submit(_write, out, seed=seed, index=i, n=sizes[i]): i for i in missing}
         for job in as_completed(jobs):
             job.result()

@@ -1,0 +1,32 @@
+"""Processes that share work, a core each. Imports the standard library only."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Final
+
+__all__ = ["process_pool"]
+
+_THREADS: Final = "OMP_NUM_THREADS"
+
+
+@contextmanager
+def process_pool(workers: int | None = None) -> Iterator[ProcessPoolExecutor]:
+    """Spawned processes whose linear algebra has one thread: more of them cost three times the work.
+
+    Parameters
+    ----------
+    workers : processes, by default as many as cores
+
+    """
+    chosen = os.environ.get(_THREADS)
+    os.environ[_THREADS] = chosen or "1"
+    try:
+        with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+            yield pool
+    finally:
+        # the caller's own children must not inherit it: sums depend on the number of threads
+        if chosen is None:
+            del os.environ[_THREADS]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.errors import UsageError
@@ -46,10 +46,14 @@ class DatasetInfo(BaseModel):
 
 
 def write_shard(folder: Path, index: int, columns: Mapping[str, FloatArray | IntArray]) -> Path:
-    """Write one shard under a temporary name, then rename it: a shard that exists is complete."""
+    """Write one shard under a temporary name, then rename it: a shard that exists is complete.
+
+    The bytes go through `save`, not `save_file`: that has a temporary file of its own, with a random name that a
+    killed run would leave behind.
+    """
     path = folder / f"shard-{index:05d}.safetensors"
     temporary = path.with_suffix(".tmp")
-    save_file({name: np.ascontiguousarray(values) for name, values in columns.items()}, str(temporary))
+    temporary.write_bytes(save({name: np.ascontiguousarray(values) for name, values in columns.items()}))
     temporary.rename(path)
     return path
 

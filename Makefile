@@ -9,7 +9,7 @@ MODEL ?= mine
 GALAXIES ?= 240000
 HELD_OUT ?= 9000
 
-.PHONY: serve demo test lint format bench train train-smoke clean help
+.PHONY: serve demo test lint format bench docs train train-smoke clean help
 
 help:
 	@echo "make serve    start the service on http://127.0.0.1:8000"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint     ruff, mypy --strict, import-linter"
 	@echo "make format   rewrite the code in the house's format"
 	@echo "make bench    run the benchmarks"
+	@echo "make docs     build the documentation into docs/_build, warnings as errors"
 	@echo "make train    simulate a survey, train model_store/$(MODEL) on it and score it"
 	@echo "make train-smoke  the same at toy size in a temporary folder, and predict a galaxy with it"
 
@@ -42,6 +43,11 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+docs: $(VENV)/.dev
+	@mkdir -p docs/reference
+	@PYTHONPATH=. $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
 
 train: $(VENV)/.dev
 	@$(BIN)/fiberless data mock --n $(GALAXIES) --seed 1 --out data/mock-train

@@ -10,11 +10,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.main import create_app
+from fiberless.api_keys import Redacted
+from fiberless.errors import FiberlessError
 from fiberless.settings import Settings
+from fiberless.storage.door import refuse_open_door
 
 __all__ = ["main"]
 
 _GRACE_SECONDS = 8
+_log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
@@ -36,7 +40,12 @@ def main(
 ) -> None:
     """Serve until a signal comes."""
     settings = Settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _configure_logs()
+    try:
+        refuse_open_door(settings)
+    except FiberlessError as error:
+        _log.critical("not started: %s", error.detail)
+        raise SystemExit(2) from error
     application = create_app(settings)
     config = uvicorn.Config(
         application,
@@ -50,6 +59,12 @@ def main(
     )
     sockets = None if fd is None else [socket.socket(fileno=fd)]
     _Server(application, config).run(sockets=sockets)
+
+
+def _configure_logs() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(Redacted(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 if __name__ == "__main__":

@@ -5,17 +5,29 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fiberless.contract import ObjectInfo, PredictedSpectrum, Prediction, Quantity
+from fiberless.contract import Job, ObjectId, ObjectInfo, PredictedSpectrum, Prediction, Quantity
 from fiberless.manifest import Manifest
 
 __all__ = [
     "CandidateSpectrum",
+    "ColumnDocument",
+    "CutoutPixels",
+    "ExtendedPrediction",
     "Health",
+    "JobList",
+    "LookupAnswer",
     "ModelDocument",
     "ModelList",
+    "NeighbourEntry",
     "ObjectDocument",
+    "ObjectEntry",
+    "ObjectLookup",
+    "ObjectPage",
     "PredictionEntry",
+    "PropertyDocument",
     "Readiness",
+    "SampleSpectra",
+    "SchemaDocument",
     "SpectrumDocument",
     "VersionDocument",
 ]
@@ -43,6 +55,13 @@ class ObjectDocument(_Document):
     predictions: tuple[PredictionEntry, ...]
 
 
+class JobList(_Document):
+    """A page of jobs, newest first."""
+
+    jobs: tuple[Job, ...]
+    next: str | None = Field(description="The next page, also as `Link: rel=next`; null on the last")
+
+
 class SpectrumDocument(_Document):
     """The shown spectrum of a prediction."""
 
@@ -63,9 +82,110 @@ class CandidateSpectrum(_Document):
     redshift: float
     contrastive_score: float
     medium: Literal["vacuum"] = "vacuum"
-    frame: Literal["observed"] = "observed"
+    frame: Literal["observed", "rest"] = "observed"
     wavelength: Quantity
     flux: Quantity
+
+
+class SampleSpectra(_Document):
+    """The spectra of all candidates, in their order, on the wavelengths of the prediction's spectrum."""
+
+    unit: str
+    frame: Literal["observed"] = "observed"
+    redshift: list[float] = Field(description="Of each candidate")
+    values: list[list[float | None]] = Field(description="One list a candidate; null: out of reach")
+
+
+class CutoutPixels(_Document):
+    """The image that a prediction was made from."""
+
+    unit: Literal["nanomaggy"] = "nanomaggy"
+    source: str
+    bands: tuple[str, ...]
+    shape: tuple[int, int, int] = Field(description="Bands, rows, columns; row 0 is the bottom")
+    pixel_scale_arcsec: float
+    ra: float | None
+    dec: float | None
+    ebv: float | None = Field(description="Galactic E(B-V) still in the image; null: not known")
+    notes: tuple[str, ...]
+    values: list[list[list[float | None]]] = Field(description="Flux a pixel; null where masked")
+
+
+class ExtendedPrediction(Prediction):
+    """A prediction, and what `include` asks for beside it."""
+
+    samples: SampleSpectra | None = None
+    cutout: CutoutPixels | None = None
+
+
+class ObjectEntry(_Document):
+    """An object with a prediction: where it is, and its newest one."""
+
+    object_id: str | None = Field(description="As the caller wrote it; null for an image without a name")
+    ra: float | None = Field(description="ICRS degrees")
+    dec: float | None = Field(description="ICRS degrees")
+    kind: Literal["predicted-spectrum"] = "predicted-spectrum"
+    prediction: PredictionEntry
+
+
+class NeighbourEntry(ObjectEntry):
+    """An object in a cone."""
+
+    separation_arcsec: float = Field(description="Great-circle distance from the centre")
+
+
+class ObjectPage(_Document):
+    """A page of the objects in a cone, nearest first."""
+
+    total: int = Field(description="Objects in the whole cone")
+    objects: tuple[NeighbourEntry, ...]
+    next: str | None = Field(description="The next page, also as `Link: rel=next`; null on the last")
+
+
+class ObjectLookup(BaseModel):
+    """Names to look up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ids: list[ObjectId] = Field(min_length=1, max_length=1000, description="Object IDs, as they were given")
+
+
+class LookupAnswer(_Document):
+    """Which objects have a prediction, in the order asked for; each name once."""
+
+    found: tuple[ObjectEntry, ...]
+    missing: tuple[str, ...]
+
+
+class ColumnDocument(_Document):
+    """A column of a table."""
+
+    name: str
+    kind: Literal["float64", "float32", "int64", "bool", "string"]
+    unit: str = Field(description="In the words of FITS and astropy; empty if there is none")
+    ucd: str = Field(description="IVOA UCD1+")
+    utype: str = Field(description="Of the IVOA Spectrum data model 1.1; empty if it has no place there")
+    description: str
+
+
+class PropertyDocument(_Document):
+    """A property of a galaxy."""
+
+    name: str = Field(description="Path in `Prediction.properties`")
+    column: str = Field(description="Column in tables with one prediction a row")
+    unit: str
+    ucd: str
+    description: str
+
+
+class SchemaDocument(_Document):
+    """All that tables of this service may hold, with units and UCDs; all of it predicted, not observed."""
+
+    kind: Literal["predicted-spectrum"] = "predicted-spectrum"
+    version: Literal["1.0"] = Field(default="1.0", description="Of the prediction's document")
+    spectrum: tuple[ColumnDocument, ...] = Field(description="Columns of a spectrum")
+    properties: tuple[PropertyDocument, ...]
+    row: tuple[ColumnDocument, ...] = Field(description="Columns of tables with one prediction a row")
 
 
 class ModelDocument(_Document):

@@ -1,6 +1,7 @@
 """ASGI middleware that stands before every route: body limits, security headers, and a last resort."""
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,8 +13,9 @@ from fiberless.errors import FatalError, UsageError
 __all__ = ["SECURITY_HEADERS", "BodyGate", "HeadAsGet", "LastResort", "SecurityHeaders"]
 
 SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "no-referrer",
@@ -71,46 +73,34 @@ class LastResort:
 
 
 class BodyGate:
-    """Refuses encoded bodies, and bodies over the limit: by what they declare, and by what arrives."""
+    """Refuses encoded bodies, and bodies over the limit: by what they declare, and by what arrives.
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    Parameters
+    ----------
+    max_bytes : int
+    max_bytes_of : mapping
+        Other limits, of single paths.
+
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, max_bytes: int, max_bytes_of: Mapping[str, int] | None = None
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_bytes_of = dict(max_bytes_of or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse by the headers, else count the body while it streams."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(Headers(scope=scope))
+        limit = self._max_bytes_of.get(scope["path"], self._max_bytes)
+        refusal = _refusal(Headers(scope=scope), limit)
         if refusal is not None:
             await problem_response(refusal, path=scope["path"])(scope, receive, send)
             return
-        await self._app(scope, self._counted(receive), send)
-
-    def _refusal(self, headers: Headers) -> UsageError | None:
-        if headers.get("content-encoding", "identity").strip().lower() != "identity":
-            return UsageError("content-encoding", "send the body as it is, without Content-Encoding")
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:20]) > self._max_bytes:
-            return self._too_large()
-        return None
-
-    def _counted(self, receive: Receive) -> Receive:
-        received = 0
-
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise self._too_large()
-            return message
-
-        return receive_counted
-
-    def _too_large(self) -> UsageError:
-        return UsageError("body-too-large", f"a request body may have at most {self._max_bytes} bytes")
+        await self._app(scope, _counted(receive, limit), send)
 
 
 class HeadAsGet:
@@ -122,5 +112,32 @@ class HeadAsGet:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass HEAD on as GET."""
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "fiberless.is_head": True}
         await self._app(scope, receive, send)
+
+
+def _refusal(headers: Headers, max_bytes: int) -> UsageError | None:
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return UsageError("content-encoding", "send the body as it is, without Content-Encoding")
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length[:20]) > max_bytes:
+        return _too_large(max_bytes)
+    return None
+
+
+def _counted(receive: Receive, max_bytes: int) -> Receive:
+    received = 0
+
+    async def receive_counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > max_bytes:
+            raise _too_large(max_bytes)
+        return message
+
+    return receive_counted
+
+
+def _too_large(max_bytes: int) -> UsageError:
+    return UsageError("body-too-large", f"a request body may have at most {max_bytes} bytes")

@@ -9,10 +9,13 @@ from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from app.access import AccessGate
 from app.guard import BodyGate, HeadAsGet, LastResort, SecurityHeaders
+from app.limits import RateLimits
+from app.methods import AllowedMethods
 from app.openapi import openapi_of
 from app.problems import install_problem_handlers
-from app.routers import health, jobs, models, objects, pages, predictions
+from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
 from app.service import Service
 from fiberless import __version__
 from fiberless.hints import Hints
@@ -43,10 +46,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for room in (predictions, jobs, objects, models, health, pages):
+    for room in (predictions, products, jobs, batches, objects, models, schema, health, pages):
         made.include_router(room.router)
     made.mount("/static", StaticFiles(directory=_STATIC))
-    made.openapi = openapi_of(made)  # type: ignore[method-assign]  # FastAPI's documented way
+    made.openapi = openapi_of(made, needs_keys=chosen.needs_keys)  # type: ignore[method-assign]  # FastAPI's documented way
     install_problem_handlers(made)
     _install_guards(made, chosen)
     return made
@@ -56,17 +59,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _running(application: FastAPI, settings: Settings) -> AsyncIterator[None]:
     store = await to_thread.run_sync(open_store, settings)
     hints = Hints(settings.redis_url)
+    limits = RateLimits(settings.redis_url, per_minute=settings.resolved_rate_limit_per_minute)
     application.state.service = Service(settings=settings, store=store, hints=hints)
+    application.state.rate_limits = limits
     try:
         yield
     finally:
+        await limits.close()
         await to_thread.run_sync(hints.close)
         await to_thread.run_sync(store.close)
 
 
 def _install_guards(application: FastAPI, settings: Settings) -> None:
     """Wrap the routes; what is added last stands outermost."""
-    application.add_middleware(BodyGate, max_bytes=settings.max_upload_bytes)
+    application.add_middleware(AllowedMethods)
+    large = {"/api/v1/batches": settings.max_batch_bytes}
+    application.add_middleware(BodyGate, max_bytes=settings.max_upload_bytes, max_bytes_of=large)
+    application.add_middleware(AccessGate)
     application.add_middleware(LastResort)
     application.add_middleware(SecurityHeaders)
     application.add_middleware(HeadAsGet)

@@ -1,16 +1,28 @@
-"""What HTTP lets both sides agree on: Prefer (RFC 7240), Accept and conditional requests (RFC 9110)."""
+"""What HTTP lets both sides agree on: Prefer (RFC 7240), Accept, conditions (RFC 9110), pages (RFC 8288)."""
 
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from fiberless.errors import UsageError
 
-__all__ = ["MAX_WAIT_SECONDS", "PreferredWait", "immutable", "negotiate", "preferred_wait"]
+__all__ = [
+    "MAX_WAIT_SECONDS",
+    "Cursor",
+    "PageSize",
+    "PreferredWait",
+    "immutable",
+    "is_head",
+    "negotiate",
+    "next_page",
+    "preferred_wait",
+    "revalidated",
+]
 
+Name = TypeVar("Name", bound=str)
 MAX_WAIT_SECONDS: Final = 60
 _WAIT: Final = re.compile(r'\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?', re.IGNORECASE)
 _NO_CACHE_NEEDED: Final = "public, max-age=31536000, immutable"
@@ -27,9 +39,31 @@ def preferred_wait(request: Request) -> int | None:
 
 
 PreferredWait = Annotated[int | None, Depends(preferred_wait)]
+PageSize = Annotated[int, Query(ge=1, le=200, description="Most entries of a page")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        max_length=256,
+        description="Where the page begins: from `next` of the page before",
+        json_schema_extra={"format": "cursor"},
+    ),
+]
 
 
-def negotiate(accept: str | None, offers: Mapping[str, str]) -> str:
+def is_head(request: Request) -> bool:
+    """Whether a request that is answered like GET was a HEAD, whose body nobody reads."""
+    return bool(request.scope.get("fiberless.is_head", False))
+
+
+def next_page(request: Request, cursor: str | None) -> str | None:
+    """Path and query of the next page of a list: those of this one, with another cursor; None on the last."""
+    if cursor is None:
+        return None
+    url = request.url.include_query_params(cursor=cursor)
+    return f"{url.path}?{url.query}"
+
+
+def negotiate(accept: str | None, offers: Mapping[str, Name]) -> Name:
     """Name of the offer that an Accept header likes best; the first offer where it likes several equally.
 
     Parameters
@@ -57,11 +91,20 @@ def immutable(
     request: Request, content: bytes, *, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Answer that never changes: with a strong ETag, or 304 where the caller has it already."""
+    lasting = {"Cache-Control": _NO_CACHE_NEEDED, **(headers or {})}
+    return _tagged(request, content, media_type=media_type, headers=lasting)
+
+
+def revalidated(request: Request, content: bytes, *, media_type: str) -> Response:
+    """Answer that may change: caches ask again each time, and get 304 while it has not."""
+    return _tagged(request, content, media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+
+def _tagged(request: Request, content: bytes, *, media_type: str, headers: Mapping[str, str]) -> Response:
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    lasting = {"ETag": etag, "Cache-Control": _NO_CACHE_NEEDED, **(headers or {})}
     if _has_etag(request.headers.get("if-none-match", ""), etag):
-        return Response(status_code=304, headers=lasting)
-    return Response(content, media_type=media_type, headers=lasting)
+        return Response(status_code=304, headers={"ETag": etag, **headers})
+    return Response(content, media_type=media_type, headers={"ETag": etag, **headers})
 
 
 def _media_range(part: str) -> tuple[str, float]:

@@ -49,7 +49,10 @@ ADVICE: Final = MappingProxyType(
         "invalid-parameter": "The detail names the parameter and its limits; /openapi.json lists all.",
         "invalid-json": "Valid UTF-8 JSON, without NaN and without two equal keys.",
         "bad-multipart": "One file `image`, or five files image_u … image_z, and one field `options`.",
+        "bad-table": "Send CSV, ECSV, VOTable or Parquet with columns id, ra, dec in ICRS degrees.",
         "unknown-model": "/api/v1/models lists the versions.",
+        "unauthorized": "Send `Authorization: Bearer flk_…`; the operator makes keys with `fiberless keys`.",
+        "forbidden": "Ask the operator for a key with the scope that the detail names.",
         "not-found": "Check the address; a name that was never submitted has no prediction.",
         "method-not-allowed": "The Allow header says which methods there are.",
         "not-acceptable": "Ask for a media type that the detail names, or for */*.",
@@ -57,6 +60,7 @@ ADVICE: Final = MappingProxyType(
         "source-unavailable": "Try again later, or send the image yourself.",
         "idempotency-conflict": "Use a new Idempotency-Key for another request.",
         "queue-full": "Wait as long as Retry-After says.",
+        "rate-limited": "Wait as long as Retry-After says; RateLimit-Remaining tells what is left.",
     }
 )
 _OURS: Final = "This is our fault, not yours. Try again after the time in Retry-After, if there is one."

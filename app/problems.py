@@ -34,7 +34,12 @@ _SLUG_OF_FIELD: Final = {
     "dec": "invalid-coordinates",
     "object_id": "invalid-object-id",
 }
+_SLUG_OF_TYPE: Final = {"incomplete_coordinates": "invalid-coordinates"}
 _RETRY_AFTER_SECONDS: Final = {429: "1", 503: "5"}
+_RETRY_AFTER: Final = {
+    "description": "Seconds until it is worth asking again",
+    "schema": {"type": "integer", "minimum": 1},
+}
 _LONGEST_INSTANCE: Final = 512
 _log = logging.getLogger(__name__)
 
@@ -65,7 +70,11 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     titles: dict[int | str, str] = {status: _titles(status) for status in statuses}
     titles["default"] = "Any other problem"
     return {
-        status: {"description": title, "content": {PROBLEM_MEDIA_TYPE: schema}}
+        status: {
+            "description": title,
+            "content": {PROBLEM_MEDIA_TYPE: schema},
+            **({"headers": {"Retry-After": _RETRY_AFTER}} if status in _RETRY_AFTER_SECONDS else {}),
+        }
         for status, title in titles.items()
     }
 
@@ -111,6 +120,8 @@ def _titles(status: int) -> str:
 def _slug_of(row: Mapping[str, Any]) -> str:
     if row["type"].startswith("json"):
         return "invalid-json"
+    if row["type"] in _SLUG_OF_TYPE:
+        return _SLUG_OF_TYPE[row["type"]]
     field = str(row["loc"][-1]) if row["loc"] else ""
     known = row["type"] != "extra_forbidden"
     return _SLUG_OF_FIELD.get(field, "invalid-parameter") if known else "invalid-parameter"

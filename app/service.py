@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -27,6 +28,7 @@ T = TypeVar("T")
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.25
 _PARSERS: Final = 4
+_BATCH_READERS: Final = 2
 _WORKER_SILENCE_SECONDS: Final = 30.0
 _log = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ class Service:
     hints: Hints
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     parsers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PARSERS))
+    painters: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    batch_readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_BATCH_READERS))
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a blocking call in a thread."""
@@ -67,7 +71,11 @@ class Service:
         """Run a FITS parser in one of a few threads, so that a flood of uploads cannot fill the memory."""
         return await to_thread.run_sync(parser, limiter=self.parsers)
 
-    async def submit(self, submission: "Submission", *, idempotency_key: str | None) -> Outcome:
+    async def paint(self, painter: Callable[..., T], *arguments: object) -> T:
+        """Run a drawing call in a thread, one at a time: matplotlib's text layout is not safe for several."""
+        return await to_thread.run_sync(painter, *arguments, limiter=self.painters)
+
+    async def submit(self, submission: "Submission", *, idempotency_key: str | None, owner: str) -> Outcome:
         """Find the prediction that is asked for, or write a job down for it.
 
         Raises
@@ -75,15 +83,17 @@ class Service:
         UsageError
             `unknown-model`, `idempotency-conflict`.
         TransientError
-            `storage-unavailable`.
+            `queue-full`, `storage-unavailable`.
 
         """
         manifest = await self.call(self.manifest, submission.options.model)
-        known = await self.call(self._stored_prediction, submission, manifest)
+        known = await self.call(self._stored_prediction, submission, manifest, owner)
         if known is not None and idempotency_key is None:
             return Outcome(prediction_id=known)
-        request = _job_of(submission, manifest, idempotency_key, known)
-        job, created = await self.call(self.store.submit, request)
+        request = _job_of(submission, manifest, idempotency_key, known, owner=owner)
+        job, created = await self.call(
+            partial(self.store.submit, request, max_queued=self.settings.max_queued)
+        )
         if created and not job.phase.is_final:
             self.hints.publish(job.id, request.queue)
         return Outcome(job=job, prediction_id=job.prediction_id)
@@ -148,10 +158,10 @@ class Service:
         if not ages or min(ages) > _WORKER_SILENCE_SECONDS:
             raise TransientError("not-ready", "no sign of life from a model worker")
 
-    def _stored_prediction(self, submission: "Submission", manifest: Manifest) -> str | None:
+    def _stored_prediction(self, submission: "Submission", manifest: Manifest, owner: str) -> str | None:
         if submission.cutout is None:
             return None
-        wanted = prediction_id(PredictionRequest(submission.cutout, submission.options), manifest)
+        wanted = prediction_id(PredictionRequest(submission.cutout, submission.options, owner), manifest)
         return wanted if self.store.has_prediction(wanted) else None
 
 
@@ -164,13 +174,19 @@ def get_service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(get_service)]
 
 
-def _job_of(submission: "Submission", manifest: Manifest, key: str | None, known: str | None) -> SubmitJob:
+def _job_of(
+    submission: "Submission", manifest: Manifest, key: str | None, known: str | None, *, owner: str
+) -> SubmitJob:
+    """Job for a submission; an object that is asked for by name keeps it, unless it is given another."""
+    options, target = submission.options, submission.target
+    object_id = options.object_id or (target and target.object_id)
     return SubmitJob(
         cutout=submission.cutout,
-        target=submission.target,
-        options=submission.options.model_copy(update={"model": manifest.version}),
+        target=target,
+        options=options.model_copy(update={"model": manifest.version, "object_id": object_id}),
         idempotency_key=key,
         body_sha256=submission.sha256,
+        owner=owner,
         prediction_id=known,
     )
 

@@ -5,10 +5,10 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
@@ -16,18 +16,20 @@ from app.problems import usage_error
 from app.service import ServiceDep
 from app.strict_json import parse_json
 from fiberless.bands import BANDS
-from fiberless.contract import ObjectId, PredictionOptions, Target
+from fiberless.contract import PredictionOptions, Target
 from fiberless.cutout import Cutout
 from fiberless.cutouts.fits import read_band_files, read_cutout
 from fiberless.errors import UsageError
 
 __all__ = [
     "FITS_MEDIA_TYPES",
-    "NamedTarget",
     "PredictionBody",
     "Submission",
     "SubmissionDep",
+    "form_options",
+    "query_options",
     "read_submission",
+    "refuse_query",
 ]
 
 FITS_MEDIA_TYPES: Final = ("application/fits", "image/fits")
@@ -39,32 +41,18 @@ Parse: TypeAlias = Callable[[Callable[[], Cutout]], Awaitable[Cutout]]
 """Runs a parser away from the event loop, with a bound on how many run at once."""
 
 
-class NamedTarget(BaseModel):
-    """An object that a survey knows by name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    object_id: ObjectId
-
-
-def _target_kind(value: Any) -> str:
-    return "named" if isinstance(value, Mapping) and "object_id" in value else "position"
-
-
 class PredictionBody(BaseModel):
-    """JSON form of a submission: a place on the sky, and what to do with its image."""
+    """JSON form of a submission: what to look at, and what to do with its image."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    target: Annotated[
-        Annotated[Target, Tag("position")] | Annotated[NamedTarget, Tag("named")], Discriminator(_target_kind)
-    ]
+    target: Target
     options: PredictionOptions = Field(default_factory=PredictionOptions)
 
 
 @dataclass(frozen=True, eq=False)
 class Submission:
-    """What a caller asks for: an image or a position (exactly one is set), and options as written."""
+    """What a caller asks for: an image or a target (exactly one is set), and options as written."""
 
     cutout: Cutout | None
     target: Target | None
@@ -75,8 +63,8 @@ class Submission:
         """Hash of all that was asked for: the same for the same image, whatever the multipart boundary."""
         cutout = self.cutout
         image = cutout and [cutout.sha256, cutout.ra, cutout.dec, cutout.ebv, *cutout.notes]
-        position = self.target and self.target.model_dump()
-        asked = [image, position, self.options.model_dump(mode="json")]
+        target = self.target and self.target.model_dump(exclude_none=True)
+        asked = [image, target, self.options.model_dump(mode="json")]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -96,7 +84,7 @@ async def read_submission(request: Request, service: ServiceDep) -> Submission:
         case "application/json":
             return _read_json(await request.body(), query=request.query_params)
         case _ if media in FITS_MEDIA_TYPES:
-            options = _query_options(request)
+            options = query_options(request)
             return await _of_fits(await request.body(), options, service.parse)
     raise UsageError(
         "unsupported-media-type",
@@ -113,23 +101,17 @@ async def _of_fits(data: bytes, options: PredictionOptions, parse: Parse) -> Sub
 
 
 def _read_json(data: bytes, *, query: Mapping[str, str]) -> Submission:
-    _refuse_query(query)
+    refuse_query(query)
     document = parse_json(data)
     try:
         body = PredictionBody.model_validate(document, strict=True)
     except ValidationError as error:
         raise usage_error(error) from error
-    match body.target:
-        case Target() as target:
-            return Submission(None, target, body.options)
-        case NamedTarget():
-            raise UsageError(
-                "invalid-parameter",
-                "target.object_id: positions cannot be looked up by name yet; send target.ra and target.dec",
-            )
+    return Submission(None, body.target, body.options)
 
 
-def _query_options(request: Request) -> PredictionOptions:
+def query_options(request: Request) -> PredictionOptions:
+    """Options of a request whose body has no room for them; UsageError `invalid-parameter`."""
     pairs = request.query_params.multi_items()
     twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
     if twice:
@@ -140,17 +122,18 @@ def _query_options(request: Request) -> PredictionOptions:
         raise usage_error(error) from error
 
 
-def _refuse_query(query: Mapping[str, str]) -> None:
+def refuse_query(query: Mapping[str, str]) -> None:
+    """Refuse options in the query of a form that takes them in its body (`invalid-parameter`)."""
     if query:
         name = next(iter(query))[:64]
         raise UsageError("invalid-parameter", f"{name}: in this form options go into the body, not the query")
 
 
 async def _read_multipart(request: Request, parse: Parse) -> Submission:
-    _refuse_query(request.query_params)
+    refuse_query(request.query_params)
     try:
         async with request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS) as form:
-            options = await _form_options(form)
+            options = await form_options(form)
             images = {name: await _file_bytes(form, name) for name in form if name != "options"}
     except HTTPException as error:
         slug = "body-too-large" if error.detail.startswith("Too many") else "bad-multipart"
@@ -182,7 +165,8 @@ async def _file_bytes(form: FormData, name: str) -> bytes:
     return await part.read()
 
 
-async def _form_options(form: FormData) -> PredictionOptions:
+async def form_options(form: FormData) -> PredictionOptions:
+    """Options in the part `options` of a form, as JSON; raises `bad-multipart` and what JSON may raise."""
     parts = form.getlist("options")
     if len(parts) > 1:
         raise UsageError("bad-multipart", f"the part 'options' appears {len(parts)} times")

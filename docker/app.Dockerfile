@@ -18,6 +18,7 @@ RUN groupadd --system --gid 10001 fiberless \
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/fiberless
 COPY app ./app
+COPY examples ./examples
 COPY worker ./worker
 RUN python -m compileall -q app worker
 USER 10001:10001

@@ -6,12 +6,15 @@ only.
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from fiberless.arrays import FloatArray
 from fiberless.cutout import Cutout
@@ -26,6 +29,10 @@ __all__ = [
     "QUEUE_PREDICT",
     "TASK_FETCH",
     "TASK_PREDICT",
+    "Batch",
+    "BatchItem",
+    "BatchItemLinks",
+    "BatchLinks",
     "Candidate",
     "CutoutInfo",
     "ErrorReport",
@@ -49,6 +56,7 @@ __all__ = [
     "SamplerInfo",
     "ServiceInfo",
     "Target",
+    "Watch",
     "prediction_id",
 ]
 
@@ -82,10 +90,38 @@ class _Frozen(BaseModel):
 
 
 class Target(_Frozen):
-    """A position on the sky, ICRS degrees."""
+    """What to look at: a position on the sky, or an object that a survey knows by name; exactly one."""
 
-    ra: float = Field(ge=0, lt=360, description="Right ascension, ICRS, degrees")
-    dec: float = Field(ge=-90, le=90, description="Declination, ICRS, degrees")
+    ra: float | None = Field(default=None, ge=0, lt=360, description="Right ascension, ICRS, degrees")
+    dec: float | None = Field(default=None, ge=-90, le=90, description="Declination, ICRS, degrees")
+    object_id: ObjectId | None = Field(default=None, description="Name in a survey, e.g. sdss:1237…")
+
+    @property
+    def position(self) -> tuple[float, float] | None:
+        """(ra, dec), ICRS degrees; None where the object is named instead."""
+        return None if self.ra is None or self.dec is None else (self.ra, self.dec)
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.ra is None) != (self.dec is None):
+            raise PydanticCustomError("incomplete_coordinates", "ra and dec are needed together")
+        if (self.position is None) == (self.object_id is None):
+            raise PydanticCustomError("ambiguous_target", "give ra and dec, or else object_id")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Schema of the two forms, so that a document is valid by it if and only if it is accepted."""
+        described = handler.resolve_ref_schema(handler(core_schema))
+        ra, dec, name = (_not_null(described["properties"][field]) for field in ("ra", "dec", "object_id"))
+        absent = {"type": "null"}
+        position = _form({"ra": ra, "dec": dec, "object_id": absent}, required=["ra", "dec"])
+        named = _form({"ra": absent, "dec": absent, "object_id": name}, required=["object_id"])
+        kept = ("title", "description")
+        forms = [position | {"title": "Position"}, named | {"title": "NamedObject"}]
+        return {key: described[key] for key in kept} | {"oneOf": forms}
 
 
 class PredictionOptions(_Frozen):
@@ -110,10 +146,11 @@ class PredictionOptions(_Frozen):
 
 @dataclass(frozen=True, eq=False)
 class PredictionRequest:
-    """One galaxy for the predictor: its image and what to do with it."""
+    """One galaxy for the predictor: its image, what to do with it, and who asks ("" without a key)."""
 
     cutout: Cutout
     options: PredictionOptions
+    owner: str = ""
 
     @property
     def is_ebv_known(self) -> bool:
@@ -134,8 +171,9 @@ class PredictionRequest:
 def prediction_id(request: PredictionRequest, manifest: Manifest) -> str:
     """Name of the prediction that a request leads to: equal requests, equal names.
 
-    Hash of the image, the model's weights, the options with defaults filled in, and the object's name and
-    position. The API looks it up before it queues a job, the worker stores under it.
+    Hash of the image, the model's weights, the options with defaults filled in, the object's name and
+    position, and the owner: nobody learns from a stored answer what another asked for. The API looks it up
+    before it queues a job, the worker stores under it.
     """
     options = request.options.model_dump(mode="json", exclude={"model", "steps", "ebv"})
     options["steps"] = request.options.steps or manifest.sampler_steps
@@ -147,6 +185,7 @@ def prediction_id(request: PredictionRequest, manifest: Manifest) -> str:
         "weights": manifest.weights_sha256,
         "version": manifest.version,
         "options": options,
+        **({"owner": request.owner} if request.owner else {}),
     }
     return "p_" + hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -172,11 +211,17 @@ class JobProgress(_Frozen):
     total: int
 
 
+Watch: TypeAlias = Callable[[Sequence[int], JobProgress], None]
+"""Told by a predictor how far some requests are, by their indices; whatever it raises ends the work."""
+
+
 class JobLinks(_Frozen):
-    """Where to go from a job."""
+    """Where to go from a job; relative to the service's root."""
 
     self: str
-    prediction: str | None = None
+    events: str = Field(description="Server-sent events: every change of the job, as it happens")
+    prediction: str | None = Field(default=None, description="The prediction, once there is one")
+    uws: str | None = Field(default=None, description="The same job in the UWS interface, where there is one")
 
 
 class Job(_Frozen):
@@ -192,6 +237,52 @@ class Job(_Frozen):
     error: ErrorReport | None = None
     prediction_id: str | None = None
     links: JobLinks
+
+
+class BatchLinks(_Frozen):
+    """Where to go from a batch."""
+
+    self: str
+    items: str
+    results: str
+
+
+class Batch(_Frozen):
+    """Many targets handed in together. Its rows are jobs; this counts them as they are now."""
+
+    id: str
+    phase: JobPhase = Field(
+        description="EXECUTING as soon as a row runs or has ended; COMPLETED when all have ended, whether "
+        "well or not; ERROR when all have ended and none well; ABORTED when it was cancelled"
+    )
+    n_rows: int
+    counts: dict[JobPhase, int] = Field(description="Rows in each phase; PENDING ones wait for the queue")
+    label: str | None = None
+    created: datetime
+    ended: datetime | None = Field(default=None, description="When the last row ended; null before")
+    links: BatchLinks
+
+
+class BatchItemLinks(_Frozen):
+    """Where to go from a row of a batch."""
+
+    job: str
+    prediction: str | None = None
+
+
+class BatchItem(_Frozen):
+    """One row of a batch: what was asked for, and where it stands."""
+
+    row: int = Field(ge=0, description="Place in the table, from 0")
+    id: str | None = Field(default=None, description="Identifier of the row, as the caller wrote it")
+    object_id: str | None = None
+    ra: float | None = Field(default=None, description="Right ascension, ICRS, degrees")
+    dec: float | None = Field(default=None, description="Declination, ICRS, degrees")
+    phase: JobPhase
+    error: ErrorReport | None = None
+    job_id: str
+    prediction_id: str | None = None
+    links: BatchItemLinks
 
 
 class ObjectInfo(_Frozen):
@@ -240,7 +331,7 @@ class PredictedSpectrum(_Frozen):
 
     n: int
     medium: Literal["vacuum"] = "vacuum"
-    frame: Literal["observed"] = "observed"
+    frame: Literal["observed", "rest"] = "observed"
     redshift: float | None = Field(default=None, description="Redshift of the shown candidate")
     wavelength: Quantity
     flux: _Flux
@@ -309,6 +400,8 @@ class PredictionLinks(_Frozen):
 
     self: str
     spectrum_fits: str
+    cutout: str | None = None
+    preview: str | None = None
 
 
 class Prediction(_Frozen):
@@ -350,3 +443,20 @@ class PredictionResult:
 
     prediction: Prediction
     arrays: PredictionArrays
+
+
+def _not_null(field: dict[str, Any]) -> dict[str, Any]:
+    """Schema of an optional field where it is given."""
+    return {key: value for key, value in field.items() if key not in {"anyOf", "default"}} | dict(
+        field["anyOf"][0]
+    )
+
+
+def _form(properties: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
+    """Schema of an object that has just these properties."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }

@@ -45,7 +45,9 @@ def run_demo(image: Path, *, out: Path, settings: Settings, console: Console) ->
     if not image.is_file():
         raise UsageError("fits-empty", f"there is no file {image}")
     with TemporaryDirectory(prefix="fiberless-", dir="/tmp") as folder:  # a short path, mode 700
-        alone = settings.model_copy(update={"port": 0, "host": "127.0.0.1", "data_dir": Path(folder)})
+        alone = settings.model_copy(
+            update={"port": 0, "host": "127.0.0.1", "access": "anonymous", "data_dir": Path(folder)}
+        )
         with Stack(alone, partial(console.print, markup=False)) as stack, job_progress(console) as show:
             stack.wait_ready(timeout_seconds=_READY_SECONDS)
             with Client(stack.url) as client:

@@ -17,6 +17,8 @@ __all__ = ["Hints", "make_celery"]
 
 _TASK_OF_QUEUE: Final = {QUEUE_FETCH: TASK_FETCH, QUEUE_PREDICT: TASK_PREDICT}
 _MAX_PENDING: Final = 10_000
+_BATCH_PRIORITY: Final = 6
+"""Redis keeps a list for each priority and empties the lowest number first; single jobs have 0."""
 _log = structlog.get_logger(__name__)
 
 
@@ -78,37 +80,45 @@ class Hints:
 
     def __init__(self, redis_url: str | None) -> None:
         self._celery = None if redis_url is None else make_celery(redis_url, socket_timeout_seconds=1.0)
-        self._pending: queue.Queue[tuple[str, str] | None] = queue.Queue(_MAX_PENDING)
+        self._pending: queue.Queue[tuple[str, str, bool] | None] = queue.Queue(_MAX_PENDING)
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    def publish(self, job_id: str, queue_name: str) -> None:
+    def publish(self, job_id: str, queue_name: str, *, is_batch: bool = False) -> None:
         """Send a hint from a background thread: returns at once, whatever state the broker is in."""
         with suppress(queue.Full):
-            self._pending.put_nowait((job_id, queue_name))
+            self._pending.put_nowait((job_id, queue_name, is_batch))
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._send_pending, name="hints", daemon=True)
                 self._thread.start()
 
-    def send(self, job_id: str, queue_name: str) -> bool:
-        """Send a hint now; False if the broker did not take it within a few seconds."""
+    def send(self, job_id: str, queue_name: str, *, is_batch: bool = False) -> bool:
+        """Send a hint now; False if the broker did not take it within a few seconds.
+
+        Workers take hints for rows of batches after all others, whichever came first.
+        """
         if self._celery is None:
             return False
         try:
-            self._celery.send_task(_TASK_OF_QUEUE[queue_name], args=[job_id], queue=queue_name)
+            priority = _BATCH_PRIORITY if is_batch else 0
+            self._celery.send_task(
+                _TASK_OF_QUEUE[queue_name], args=[job_id], queue=queue_name, priority=priority
+            )
         except Exception as error:  # noqa: BLE001  best effort: whatever the broker does, the row is there
             _log.warning("hint not sent", job_id=job_id, queue=queue_name, reason=str(error))
             return False
         return True
 
-    def waiting(self, queue_name: str) -> int | None:
-        """Hints that lie in a queue; None if the broker does not answer."""
+    def waiting(self, queue_name: str, *, is_batch: bool = False) -> int | None:
+        """Hints that lie in a queue, for single jobs or for batches; None if the broker does not answer."""
         if self._celery is None:
             return None
         try:
             with self._celery.connection_for_read() as connection:
-                return int(connection.default_channel.client.llen(queue_name))
+                channel = connection.default_channel
+                priority = _BATCH_PRIORITY if is_batch else 0
+                return int(channel.client.llen(channel._q_for_pri(queue_name, priority)))  # noqa: SLF001  no public name
         except Exception as error:  # noqa: BLE001  kombu passes redis' own errors through, unwrapped
             _log.warning("broker does not answer", queue=queue_name, reason=str(error))
             return None
@@ -124,4 +134,5 @@ class Hints:
 
     def _send_pending(self) -> None:
         while (hint := self._pending.get()) is not None:
-            self.send(*hint)
+            job_id, queue_name, is_batch = hint
+            self.send(job_id, queue_name, is_batch=is_batch)

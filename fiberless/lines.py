@@ -11,12 +11,30 @@ from typing import Final, NamedTuple
 
 from astropy.table import Table
 
-__all__ = ["NII_DOUBLET_RATIO", "OIII_DOUBLET_RATIO", "Line", "line", "lines"]
+__all__ = ["MARKED_LINES", "NII_DOUBLET_RATIO", "OIII_DOUBLET_RATIO", "Line", "line", "lines"]
 
 OIII_DOUBLET_RATIO: Final = 2.98
 """[O III] 5008 / 4960 (Storey & Zeippen 2000)."""
 NII_DOUBLET_RATIO: Final = 2.96
 """[N II] 6585 / 6550."""
+MARKED_LINES: Final = MappingProxyType(
+    {
+        "OII_3730": "[O II]",
+        "Hdelta": "Hδ",
+        "Hgamma": "Hγ",
+        "Hbeta": "Hβ",
+        "OIII_4960": "",
+        "OIII_5008": "[O III]",
+        "HeI_5877": "He I",
+        "OI_6302": "[O I]",
+        "NII_6550": "",
+        "Halpha": "Hα + [N II]",
+        "NII_6585": "",
+        "SII_6718": "[S II]",
+        "SII_6733": "",
+    }
+)
+"""Lines that plots mark, with the label that stands there; none beside a labelled neighbour."""
 
 
 class Line(NamedTuple):

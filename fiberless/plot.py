@@ -1,5 +1,6 @@
 """`plot_prediction`: a galaxy's image and predicted spectrum on one page. Needs matplotlib (extra `plot`)."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,41 +12,15 @@ from fiberless.arrays import FloatArray
 from fiberless.contract import Prediction
 from fiberless.cutout import Cutout
 from fiberless.errors import FatalError
-from fiberless.lines import lines
+from fiberless.lines import MARKED_LINES, lines
 
-__all__ = ["lupton_rgb", "mark_lines", "plot_prediction"]
+__all__ = ["lupton_rgb", "mark_lines", "plot_prediction", "prediction_png"]
 
 _BREAK_AA: Final = 4000.0
 _STRETCH_SIGMA: Final = 6.0
 _SOFTENING: Final = 8.0
 _CHANNEL_WEIGHTS: Final = {"i": (3, 1.0), "r": (2, 1.3), "g": (1, 2.0)}
 """Plane in (u, g, r, i, z) and weight of the three colours, so that a typical galaxy looks neutral."""
-_MARKED: Final = (
-    "OII_3730",
-    "Hdelta",
-    "Hgamma",
-    "Hbeta",
-    "OIII_4960",
-    "OIII_5008",
-    "HeI_5877",
-    "OI_6302",
-    "NII_6550",
-    "Halpha",
-    "NII_6585",
-    "SII_6718",
-    "SII_6733",
-)
-_LABELLED: Final = {
-    "OII_3730": "[O II]",
-    "Hdelta": "Hδ",
-    "Hgamma": "Hγ",
-    "Hbeta": "Hβ",
-    "OIII_5008": "[O III]",
-    "HeI_5877": "He I",
-    "OI_6302": "[O I]",
-    "Halpha": "Hα + [N II]",
-    "SII_6718": "[S II]",
-}
 
 
 def lupton_rgb(cutout: Cutout) -> np.ndarray:
@@ -66,7 +41,15 @@ def lupton_rgb(cutout: Cutout) -> np.ndarray:
 
 
 def plot_prediction(prediction: Prediction, cutout: Cutout, path: Path) -> None:
-    """Write a PNG: the image, the spectrum with its 16–84 % band, lines and 4000 Å break at the redshift.
+    """Write `prediction_png` into a file; raises as that."""
+    path.write_bytes(prediction_png(prediction, cutout))
+
+
+def prediction_png(prediction: Prediction, cutout: Cutout) -> bytes:
+    """PNG of the image and of the spectrum with its 16–84 % band, lines and 4000 Å break at the redshift.
+
+    Without pyplot, so that no state is shared; two calls at once may still meet in matplotlib's text layout.
+    The same prediction gives the same bytes.
 
     Raises
     ------
@@ -84,8 +67,11 @@ def plot_prediction(prediction: Prediction, cutout: Cutout, path: Path) -> None:
     _draw_spectrum(spectrum_axes, prediction)
     name = prediction.object.object_id or prediction.label or prediction.id
     model = prediction.provenance.model.version
-    figure.suptitle(f"{name}: PREDICTED spectrum, not observed (model {model})", fontweight="bold")
-    figure.savefig(path, dpi=130)
+    title = f"{name}: PREDICTED spectrum, not observed (model {model})"
+    figure.suptitle(title, fontweight="bold", parse_math=False)  # a label may hold a dollar
+    stream = BytesIO()
+    figure.savefig(stream, format="png", dpi=130, metadata={"Title": title})
+    return stream.getvalue()
 
 
 def _draw_image(axes: Any, cutout: Cutout) -> None:
@@ -119,12 +105,12 @@ def mark_lines(axes: Any, redshift: float | None, wave_aa: FloatArray) -> None:
     if redshift is None:
         return
     table = lines()
-    for name in (name for name in _MARKED if name in table):
-        _mark(axes, table[name].wave_aa * (1 + redshift), wave_aa, label=_LABELLED.get(name), style=":")
+    for name, label in MARKED_LINES.items():
+        _mark(axes, table[name].wave_aa * (1 + redshift), wave_aa, label=label, style=":")
     _mark(axes, _BREAK_AA * (1 + redshift), wave_aa, label="4000 Å", style="--")
 
 
-def _mark(axes: Any, at_aa: float, wave_aa: FloatArray, *, label: str | None, style: str) -> None:
+def _mark(axes: Any, at_aa: float, wave_aa: FloatArray, *, label: str, style: str) -> None:
     if not wave_aa[0] < at_aa < wave_aa[-1]:
         return
     axes.axvline(at_aa, color="tab:red", ls=style, lw=0.7, alpha=0.7, zorder=0)

@@ -70,9 +70,34 @@ class Properties(_Frozen):
     gas_metallicity: Measurement | None = None
     agn_probability: Measurement
     bpt_class: Classification
+    d4000: Measurement | None = Field(default=None, description="Wide 4000 A break")
+    gas_sigma: Measurement | None = Field(
+        default=None, description="Width of the lines, instrument taken out"
+    )
+    balmer_decrement: Measurement | None = Field(default=None, description="Halpha / Hbeta, in the fibre")
+    ebv_gas: Measurement | None = Field(default=None, description="Reddening of the fibre's gas")
+    lg_sfr_halpha: Measurement | None = Field(
+        default=None, description="lg star-formation rate inside the fibre, from Halpha"
+    )
+    ssfr: Measurement | None = Field(
+        default=None, description="lg star-formation rate over stellar mass, whole galaxy"
+    )
+    abundances: dict[str, Measurement] = Field(
+        default_factory=dict, description="12 + lg(O/H) of the fibre's gas by calibrations of strong lines"
+    )
+    diagrams: dict[str, Classification] = Field(
+        default_factory=dict, description="Ionisation classes by the other diagrams"
+    )
+    magnitudes: dict[str, Measurement] = Field(
+        default_factory=dict, description="SDSS magnitudes of the spectrum, inside the fibre, by band"
+    )
     lines: dict[str, LineMeasurement]
     lick: dict[str, Measurement] = Field(
-        default_factory=dict, description="Absorption indices of the Lick system, fitted emission taken off"
+        default_factory=dict,
+        description="Absorption indices at the spectrum's own resolution, fitted emission taken off",
+    )
+    lick_system: dict[str, Measurement] = Field(
+        default_factory=dict, description="The same indices at the resolution of the Lick system"
     )
 
 

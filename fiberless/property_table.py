@@ -11,6 +11,12 @@ from fiberless.properties import Classification, Flag, LineMeasurement, Measurem
 __all__ = ["property_table"]
 
 _STYLE_OF_FLAG = {Flag.OK: "green", Flag.OUT_OF_BAND: "dim", Flag.NOT_DETECTED: "dim"}
+_GROUP_LABELS = {
+    "abundances": "12 + lg(O/H)",
+    "lick": "Lick",
+    "lick_system": "Lick/IDS",
+    "magnitudes": "magnitude",
+}
 
 
 def property_table(prediction: Prediction) -> Table:
@@ -40,11 +46,11 @@ def _rows(prediction: Prediction) -> Iterator[tuple[str, str, str, str, str]]:
             case Classification():
                 yield _classified(name, value)
             case dict():
-                yield from _of_group(value)
+                yield from _of_group(_GROUP_LABELS.get(name, name), value)
 
 
 def _of_group(
-    found: dict[str, LineMeasurement] | dict[str, Measurement],
+    group: str, found: dict[str, LineMeasurement] | dict[str, Measurement] | dict[str, Classification]
 ) -> Iterator[tuple[str, str, str, str, str]]:
     for name, value in found.items():
         match value:
@@ -53,7 +59,9 @@ def _of_group(
                 yield _measured(f"{label} flux", value.flux)
                 yield _measured(f"{label} EW", value.ew)
             case Measurement():
-                yield _measured(f"Lick {name}", value)
+                yield _measured(f"{group} {name}", value)
+            case Classification():
+                yield _classified(name, value)
 
 
 def _measured(name: str, value: Measurement) -> tuple[str, str, str, str, str]:

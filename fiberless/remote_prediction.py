@@ -1,29 +1,33 @@
 """Predictions of a running service in a terminal: what `fiberless predict`, `get` and `models` do."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from fiberless.client import Client
-from fiberless.contract import Prediction
+from fiberless.contract import Prediction, Target
 from fiberless.demo import job_progress, write_products
 from fiberless.property_table import property_table
 
-__all__ = ["predict_files", "show_models", "show_object"]
+__all__ = ["predict_files", "predict_target", "show_models", "show_object", "show_prediction"]
+
+_PREDICTION_ID: Final = re.compile(r"p_[0-9a-f]{32}")
 
 
 def predict_files(
-    images: Sequence[Path], *, url: str, options: Mapping[str, Any], as_json: bool, out: Path | None
+    images: Sequence[Path], *, url: str | None, options: Mapping[str, Any], as_json: bool, out: Path | None
 ) -> None:
     """Predict files one after the other.
 
     Parameters
     ----------
     images : FITS files, one galaxy each
-    url : where the service listens
+    url : where the service listens; None: FIBERLESS_URL, else this machine
     options : fields of `PredictionOptions`
     as_json : print documents, one a line, and progress on standard error
     out : folder for FITS, JSON and PNG; None writes none
@@ -34,23 +38,43 @@ def predict_files(
         for image in images:
             with job_progress(console, f"posting {image.name}") as show:
                 prediction = client.predict(image, progress=show, label=image.name[:128], **options)
-            _show(prediction, as_json=as_json)
+            show_prediction(prediction, as_json=as_json)
             if out is not None:
                 for path in write_products(client, prediction, out=out, name=image.stem):
                     console.print(f"wrote {path}")
 
 
-def show_object(object_id: str, *, url: str, as_json: bool) -> None:
-    """Print the newest prediction of an object."""
+def predict_target(
+    target: Target, *, url: str | None, options: Mapping[str, Any], as_json: bool, out: Path | None
+) -> None:
+    """Predict what a target names, whose image the service fetches; parameters as of `predict_files`."""
+    console = Console(stderr=as_json)
+    name = target.object_id or f"{target.ra:.5f}{target.dec:+.5f}"
+    named = {"object_id": target.object_id} if target.object_id else {}
     with Client(url) as client:
-        _show(client.get(object_id), as_json=as_json)
+        with job_progress(console, f"asking for {name}") as show:
+            prediction = client.predict(ra=target.ra, dec=target.dec, progress=show, **options, **named)
+        show_prediction(prediction, as_json=as_json)
+        if out is not None:
+            for path in write_products(client, prediction, out=out, name=name):
+                console.print(f"wrote {path}")
 
 
-def show_models(*, url: str) -> None:
+def show_object(name: str, *, url: str | None, as_json: bool) -> None:
+    """Print the newest prediction of an object, or the prediction of this id."""
+    with Client(url) as client:
+        found = client.prediction(name) if _PREDICTION_ID.fullmatch(name) else client.get(name)
+    show_prediction(found, as_json=as_json)
+
+
+def show_models(*, url: str | None, as_json: bool) -> None:
     """Print the models of a service."""
     with Client(url) as client:
         document = client.models()
-    table = Table("version", "family", "default", "trained on", title=f"models of {url}")
+    if as_json:
+        print(json.dumps(document))  # noqa: T201  # the document is the output
+        return
+    table = Table("version", "family", "default", "trained on", title="models")
     for row in document["models"]:
         manifest = row["manifest"]
         mark = "yes" if row["is_default"] else ""
@@ -58,7 +82,8 @@ def show_models(*, url: str) -> None:
     Console().print(table)
 
 
-def _show(prediction: Prediction, *, as_json: bool) -> None:
+def show_prediction(prediction: Prediction, *, as_json: bool) -> None:
+    """Print a prediction as a table, or as one line of JSON."""
     if as_json:
         print(prediction.model_dump_json(by_alias=True))  # noqa: T201  # the document is the output
     else:

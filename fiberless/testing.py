@@ -8,21 +8,35 @@ import numpy as np
 import torch
 from torch import nn
 
-from fiberless.apertures import REFERENCE_SIGMA_NMGY
+from fiberless.apertures import PHOTOMETRY_NAMES, REFERENCE_SIGMA_NMGY
 from fiberless.arrays import FloatArray
 from fiberless.cutout import CUTOUT_PIXELS, Cutout
 from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude, ln_mean_flux
+from fiberless.inference.cascade import CascadeFamily, CascadeSampling
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.physical import PHYSICAL_NAMES, reduced
-from fiberless.inference.store import save_version
+from fiberless.inference.spectrum_scaler import SpectrumScaler, ln_aperture_flux
+from fiberless.inference.store import save_cascade, save_version
 from fiberless.lines import line
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
-from fiberless.wavelength import LIGHT_SPEED_KMS, REST_WAVE_AA
+from fiberless.nn.spectrum_contrast import SpectrumContrast
+from fiberless.nn.spectrum_unet import SpectrumUNet
+from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
 
-__all__ = ["TOY_VERSION", "synthetic_cutout", "toy_family", "toy_spectra", "write_toy_store"]
+__all__ = [
+    "TOY_CASCADE",
+    "TOY_VERSION",
+    "synthetic_cutout",
+    "toy_cascade",
+    "toy_family",
+    "toy_spectra",
+    "write_toy_cascade",
+    "write_toy_store",
+]
 
 TOY_VERSION: Final = "toy-1"
+TOY_CASCADE: Final = "toy-cascade-1"
 _COMPONENTS = 6
 _EMBEDDING = 16
 _GALAXIES = 160
@@ -109,6 +123,73 @@ def write_toy_store(folder: Path) -> str:
     )
     (folder / "DEFAULT").write_text(TOY_VERSION + "\n", encoding="utf-8")
     return TOY_VERSION
+
+
+def write_toy_cascade(folder: Path) -> str:
+    """Add a version of the cascade with tiny untrained networks to a store; its predictions mean nothing.
+
+    Returns
+    -------
+    str
+        The version.
+
+    """
+    save_cascade(
+        folder / TOY_CASCADE,
+        toy_cascade(),
+        card="# Toy cascade\n\nUntrained weights, for tests. Its predictions mean nothing.\n",
+        name="toy-cascade",
+        redshift_range=(0.0, 0.2),
+        r_magnitude_limit=17.77,
+        sampler_steps=5,
+        n_candidates=25,
+        training={"pairs": 0},
+        training_data="none: random weights for tests",
+    )
+    return TOY_CASCADE
+
+
+def toy_cascade() -> CascadeFamily:
+    """Build the toy cascade's parts: random weights, statistics of `_GALAXIES` synthetic galaxies."""
+    conditions = conditions_of(
+        np.stack([synthetic_cutout(_FIRST_SEED + i).flux_nmgy for i in range(_GALAXIES)])
+    )
+    redshift = np.linspace(0.04, 0.16, _GALAXIES)
+    ln_flux = resample_log_flux(toy_spectra(_GALAXIES), redshift, OBSERVED_WAVE_AA)
+    ratio = ln_flux - np.mean(ln_aperture_flux(conditions.r_aperture_nmgy))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        networks = _toy_cascade_networks()
+    return CascadeFamily(
+        *networks,
+        scaler=SpectrumScaler.fit([ratio]),
+        condition_scaler=ConditionScaler.fit(
+            conditions.photometry, conditions.pixels, conditions.r_magnitude, embedding_size=1
+        ),
+        sampling=CascadeSampling(),
+    )
+
+
+def _toy_cascade_networks() -> tuple[SpectrumUNet, SpectrumUNet, SpectrumContrast, SpectrumContrast]:
+    size = len(PHOTOMETRY_NAMES)
+    image = {"image_widths": (16, 16), "image_depths": (1, 1), "photometry_size": size}
+    tiny = image | {"widths": (16, 16), "blocks": 1, "time_size": 16, "preconditioned": True}
+    low, high = SpectrumUNet(**tiny), SpectrumUNet(in_channels=2, patch=4, **tiny)
+    for network in (low, high):
+        nn.init.normal_(network.head.weight, std=0.05)
+    contrasts = [
+        SpectrumContrast(
+            embedding_size=_EMBEDDING,
+            hidden=16,
+            image_bottleneck=False,
+            spectrum_widths=(16, 16),
+            spectrum_depths=(1, 1),
+            spectrum_bottleneck=False,
+            **image,
+        ).eval()
+        for _ in range(2)
+    ]
+    return low.eval(), high.eval(), *contrasts
 
 
 def toy_family() -> LatentFamily:

@@ -9,15 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, Queue
 from typing import Final, TypeAlias, TypeVar
 
 import structlog
 
-from fiberless.contract import QUEUE_PREDICT, ErrorReport, PredictionRequest, PredictionResult
+from fiberless.contract import QUEUE_PREDICT, ErrorReport, PredictionRequest, PredictionResult, Watch
 from fiberless.errors import FatalError, FiberlessError, TransientError
 from fiberless.storage import ClaimedJob, Store
 from worker.keeper import LeaseKeeper
+from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
 
 __all__ = ["BatchLimits", "Batcher", "DeviceLostError"]
 
@@ -29,7 +31,7 @@ _EXIT_HUNG: Final = 75
 _EXIT_BROKEN: Final = 70
 
 _Outcome: TypeAlias = PredictionResult | FiberlessError
-Predict: TypeAlias = Callable[[Sequence[PredictionRequest]], Sequence[PredictionResult]]
+Predict: TypeAlias = Callable[[Sequence[PredictionRequest], Watch], Sequence[PredictionResult]]
 
 
 class DeviceLostError(BaseException):
@@ -50,6 +52,8 @@ class BatchLimits:
         Claims after which a job is given up.
     deadline_seconds : float
         Longest call of the model; a longer one hangs, and ends the process.
+    report_seconds : float
+        Pause between two looks at how far jobs are and which were cancelled.
 
     """
 
@@ -57,12 +61,14 @@ class BatchLimits:
     wait_seconds: float
     max_attempts: int
     deadline_seconds: float
+    report_seconds: float = 0.5
 
 
 @dataclass(frozen=True)
 class _Batch:
     token: str
     jobs: dict[str, ClaimedJob]
+    watch: BatchWatch
     requests: dict[str, PredictionRequest] = field(default_factory=dict)
     outcomes: dict[str, _Outcome] = field(default_factory=dict)
 
@@ -73,9 +79,9 @@ class Batcher:
     Parameters
     ----------
     predict : callable
-        Requests in, results out, in order. Whatever it raises concerns the whole batch, which is then
-        halved until the culprit is alone (which also serves a device that is out of memory). But
-        `DeviceLostError` ends the process.
+        Requests in, results out, in order; tells the `Watch` how far they are. Whatever it raises concerns
+        the whole batch, which is then halved until the culprit is alone (which also serves a device that is
+        out of memory). But `DeviceLostError` ends the process.
     abort : callable
         Ends the process at once with an exit code; a thread cannot be ended otherwise.
 
@@ -95,6 +101,7 @@ class Batcher:
         self._keeper = keeper
         self._limits = limits
         self._abort = abort
+        self._reporter = ProgressReporter(store, pause_seconds=limits.report_seconds)
         self._inbox: Queue[str | None] = Queue()
         self._claimed: Queue[_Batch | None] = Queue()
         self._predicted: Queue[_Batch | None] = Queue()
@@ -115,6 +122,7 @@ class Batcher:
 
     def start(self) -> None:
         """Begin to work."""
+        self._reporter.start()
         for thread in self._threads:
             thread.start()
 
@@ -132,6 +140,7 @@ class Batcher:
         self._inbox.put(None)
         for thread in self._threads:
             thread.join()
+        self._reporter.close()
 
     def _guard(self, loop: Callable[[], None]) -> None:
         """A thread that dies silently would leave the process alive and useless."""
@@ -210,7 +219,8 @@ class Batcher:
             self._keeper.drop(token)
             self._room.release()
             return set()
-        batch = _Batch(token, {job.id: job for job in claimed})
+        jobs = {job.id: job for job in claimed}
+        batch = _Batch(token, jobs, self._reporter.watch(token, jobs))
         self._load_images(batch)
         self._claimed.put(batch)
         return set(batch.jobs)
@@ -218,7 +228,9 @@ class Batcher:
     def _load_images(self, batch: _Batch) -> None:
         for job in batch.jobs.values():
             try:
-                batch.requests[job.id] = PredictionRequest(self._store.load_cutout(job), job.options)
+                batch.requests[job.id] = PredictionRequest(
+                    self._store.load_cutout(job), job.options, job.owner
+                )
             except FiberlessError as error:
                 batch.outcomes[job.id] = error
 
@@ -226,19 +238,23 @@ class Batcher:
 
     def _predict_forever(self) -> None:
         while (batch := self._claimed.get()) is not None:
-            batch.outcomes.update(self._outcomes(batch.requests))
+            batch.outcomes.update(self._outcomes(batch.requests, batch.watch))
             self._busy_since = None
             self._predicted.put(batch)
         self._predicted.put(None)
 
-    def _outcomes(self, requests: dict[str, PredictionRequest]) -> dict[str, _Outcome]:
-        """Results of the requests, or what is wrong with each."""
+    def _outcomes(self, asked: dict[str, PredictionRequest], watch: BatchWatch) -> dict[str, _Outcome]:
+        """Results of the requests, or what is wrong with each; nothing of those that were cancelled."""
+        requests = {job_id: request for job_id, request in asked.items() if not watch.is_gone(job_id)}
         if not requests:
             return {}
         self._busy_since = time.monotonic()
         try:
-            results = self._predict(list(requests.values()))
+            results = self._predict(list(requests.values()), partial(watch.see, list(requests)))
             return dict(zip(requests, results, strict=True))
+        except WorkStoppedError:
+            _log.info("stopped: all cancelled", jobs=len(requests))
+            return {}
         except Exception as error:  # noqa: BLE001  any fault of a prediction is that job's own
             if len(requests) == 1:
                 return dict.fromkeys(requests, _as_fiberless(error))
@@ -246,7 +262,7 @@ class Batcher:
         # Outside of the handler, whose traceback would keep the batch's arrays alive.
         pairs = list(requests.items())
         middle = len(pairs) // 2
-        return self._outcomes(dict(pairs[:middle])) | self._outcomes(dict(pairs[middle:]))
+        return self._outcomes(dict(pairs[:middle]), watch) | self._outcomes(dict(pairs[middle:]), watch)
 
     # Writer
 
@@ -254,6 +270,7 @@ class Batcher:
         while (batch := self._predicted.get()) is not None:
             self._store_batch(batch)
             self._keeper.drop(batch.token)
+            self._reporter.forget(batch.token)
             self._settle(batch.jobs)
             self._room.release()
         self._closed.set()

@@ -28,7 +28,7 @@ class Fetcher:
     Parameters
     ----------
     publish : callable
-        Tells the workers of a queue that a job waits: (job id, queue).
+        Tells the workers of a queue that a job waits: (job id, queue, is_batch=…).
 
     """
 
@@ -38,7 +38,7 @@ class Fetcher:
         source: CutoutSource,
         *,
         keeper: LeaseKeeper,
-        publish: Callable[[str, str], object],
+        publish: Callable[..., object],
         max_attempts: int,
     ) -> None:
         self._store = store
@@ -78,7 +78,7 @@ class Fetcher:
             self._give_up(job, token, FatalError("internal-error", "fetching broke; the log tells why"))
         else:
             if self._store.attach_cutout(job.id, token, cutout):
-                self._publish(job.id, QUEUE_PREDICT)
+                self._publish(job.id, QUEUE_PREDICT, is_batch=job.is_batch)
 
     def _give_up(self, job: ClaimedJob, token: str, error: FiberlessError) -> None:
         """Release a job after a passing fault, for the sweeper to send it again; end it after any other."""
@@ -115,6 +115,7 @@ def run_fetch(settings: Settings, redis_url: str) -> int:
     exit_code = consume(celery, queue=QUEUE_FETCH, worker_id=worker_id, concurrency=_CONCURRENCY)
     sweeper.close()
     keeper.close()
+    source.close()
     hints.close()
     store.close()
     return exit_code

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import structlog
 
+from fiberless.api_keys import Redacted
+
 __all__ = ["configure_logs"]
 
 
@@ -20,12 +22,11 @@ def configure_logs(log_format: Literal["console", "json"]) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
-        )
+    rendered = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
     )
+    handler.setFormatter(Redacted(rendered))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ import structlog
 import torch
 
 from fiberless.bands import N_BANDS
-from fiberless.contract import PredictionOptions, PredictionRequest, PredictionResult
+from fiberless.contract import JobProgress, PredictionOptions, PredictionRequest, PredictionResult, Watch
 from fiberless.cutout import Cutout
 from fiberless.inference.predictor import Predictor, load_predictor
 from fiberless.manifest import read_manifest, resolve_version, verify_files
@@ -50,8 +51,14 @@ class PredictorShelf:
         self.default_version = resolve_version(store, default_version)
         self._take(self.default_version)
 
-    def predict(self, requests: Sequence[PredictionRequest]) -> list[PredictionResult]:
+    def predict(
+        self, requests: Sequence[PredictionRequest], watch: Watch | None = None
+    ) -> list[PredictionResult]:
         """Results of requests, in their order; requests for one version go through it together.
+
+        Parameters
+        ----------
+        watch : told how far requests are; may raise to end the work
 
         Raises
         ------
@@ -63,7 +70,8 @@ class PredictorShelf:
         results: dict[int, PredictionResult] = {}
         for version in dict.fromkeys(versions):
             places = [place for place, other in enumerate(versions) if other == version]
-            answers = _predict(self._take(version), [requests[place] for place in places])
+            seen = None if watch is None else partial(_translated, watch, places)
+            answers = _predict(self._take(version), [requests[place] for place in places], seen)
             results.update(zip(places, answers, strict=True))
         return [results[place] for place in range(len(requests))]
 
@@ -84,9 +92,16 @@ class PredictorShelf:
         return predictor
 
 
-def _predict(predictor: Predictor, requests: list[PredictionRequest]) -> list[PredictionResult]:
+def _translated(watch: Watch, places: Sequence[int], rows: Sequence[int], progress: JobProgress) -> None:
+    """Pass on what is said of some of the requests, under their places among all."""
+    watch([places[row] for row in rows], progress)
+
+
+def _predict(
+    predictor: Predictor, requests: list[PredictionRequest], watch: Watch | None
+) -> list[PredictionResult]:
     try:
-        return predictor.predict(requests)
+        return predictor.predict(requests, watch=watch)
     except torch.AcceleratorError as error:
         raise DeviceLostError(str(error)) from error
 

@@ -1,6 +1,7 @@
-"""`Sweeper`: the safety net: sends lost hints again and ends jobs that are out of attempts."""
+"""`Sweeper`: the safety net: sends lost hints again, ends jobs that are out of attempts, feeds batches."""
 
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -38,25 +39,39 @@ class Sweeper:
         self._thread.join()
 
     def sweep(self) -> int:
-        """Sweep once; returns how many hints were sent again."""
-        return sum(self._sweep_queue(queue) for queue in (QUEUE_FETCH, QUEUE_PREDICT))
+        """Sweep once; returns how many hints were sent, of jobs that were forgotten and rows let in."""
+        sent = 0
+        for queue in (QUEUE_FETCH, QUEUE_PREDICT):
+            sent += self._send_again(queue, is_batch=False)
+            sent += self._send_again(queue, is_batch=True)
+            sent += self._feed(queue)
+        self._store.tidy_batches()
+        return sent
 
-    def _sweep_queue(self, queue: str) -> int:
-        waiting = self._hints.waiting(queue)
+    def _send_again(self, queue: str, *, is_batch: bool) -> int:
+        waiting = self._hints.waiting(queue, is_batch=is_batch)
         due = self._store.sweep(
             max_attempts=self._settings.max_attempts,
             resend_after_seconds=self._settings.resend_seconds,
             queues=[queue],
+            of_batches=is_batch,
             limit=0 if waiting is None else max(0, _HINTS_PER_QUEUE - waiting),
         )
-        sent = 0
-        for job_id, _ in due:
-            if not self._hints.send(job_id, queue):
-                break  # the broker went away; these rows are due again soon
-            sent += 1
+        sent = self._send([job_id for job_id, _ in due], queue, is_batch=is_batch)
         if sent:
             _log.info("hints sent again", queue=queue, jobs=sent)
         return sent
+
+    def _feed(self, queue: str) -> int:
+        """Let rows of batches into a queue, as many as there is room for, and tell its workers."""
+        let_in = self._store.feed(queue, room=self._settings.batch_queue_rows)
+        return self._send(let_in, queue, is_batch=True)
+
+    def _send(self, job_ids: Sequence[str], queue: str, *, is_batch: bool) -> int:
+        for sent, job_id in enumerate(job_ids):
+            if not self._hints.send(job_id, queue, is_batch=is_batch):
+                return sent  # the broker went away; these rows are due again soon
+        return len(job_ids)
 
     def _sweep_forever(self) -> None:
         while not self._closing.wait(self._settings.sweep_seconds):

@@ -1,24 +1,97 @@
-"""Objects: what was predicted for a name that callers gave."""
+"""Objects: what was predicted for a name that callers gave, or for a place on the sky."""
 
-from fastapi import APIRouter, Response
+from functools import partial
+from typing import Annotated, Final
 
-from app.answers import object_document
-from app.documents import ObjectDocument
+from fastapi import APIRouter, Query, Request, Response
+
+from app.access import CallerDep
+from app.documents import LookupAnswer, ObjectDocument, ObjectPage
+from app.examples import LOOKUP_ANSWER_EXAMPLE, OBJECT_PAGE_EXAMPLE
+from app.found_objects import LOOKUP_REQUEST, ObjectLookupDep, lookup, object_document, object_page
 from app.identifiers import KnownObjectId
+from app.negotiation import Cursor, PageSize, next_page, revalidated
+from app.openapi import NOT_MODIFIED, OBJECT_HEADERS, PAGE_HEADERS, answered_with
 from app.problems import problem_responses
 from app.service import ServiceDep
 
-__all__ = ["router"]
+__all__ = ["MAX_RADIUS_ARCSEC", "router"]
 
+MAX_RADIUS_ARCSEC: Final = 36_000.0
+"""Ten degrees: a page of a cone looks at all that lies in it."""
 router = APIRouter(prefix="/api/v1/objects", tags=["objects"])
+RightAscension = Annotated[
+    float, Query(ge=0, lt=360, allow_inf_nan=False, description="Centre, ICRS degrees", examples=[38.35502])
+]
+Declination = Annotated[
+    float, Query(ge=-90, le=90, allow_inf_nan=False, description="Centre, ICRS degrees", examples=[-0.1557])
+]
+Radius = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=MAX_RADIUS_ARCSEC,
+        allow_inf_nan=False,
+        description="Great-circle distance; its end is inside",
+        examples=[30],
+    ),
+]
+
+
+@router.get(
+    "",
+    summary="Search around a position",
+    responses={
+        200: answered_with(ObjectPage, OBJECT_PAGE_EXAMPLE, headers=PAGE_HEADERS),
+        **problem_responses(401, 403, 422, 429, 503),
+    },
+)
+async def search(
+    request: Request,
+    caller: CallerDep,
+    service: ServiceDep,
+    *,
+    ra: RightAscension,
+    dec: Declination,
+    radius_arcsec: Radius,
+    cursor: Cursor = None,
+    limit: PageSize = 50,
+) -> Response:
+    """Answer with the objects in a cone, nearest first: the newest prediction that each has there."""
+    cone = partial(service.store.objects_in_cone, ra, dec, radius_arcsec=radius_arcsec)
+    page = await service.call(partial(cone, owner=caller.owner, cursor=cursor, limit=limit))
+    following = next_page(request, page.next_cursor)
+    link = {} if following is None else {"Link": f'<{following}>; rel="next"'}
+    document = object_page(page, following).model_dump_json()
+    return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache", **link})
+
+
+@router.post(
+    "/lookup",
+    summary="Look up object IDs",
+    responses={
+        200: answered_with(LookupAnswer, LOOKUP_ANSWER_EXAMPLE),
+        **problem_responses(401, 403, 413, 415, 422, 429, 503),
+    },
+    openapi_extra=LOOKUP_REQUEST,
+)
+async def look_up(names: ObjectLookupDep, caller: CallerDep, service: ServiceDep) -> LookupAnswer:
+    """Answer which of up to 1000 objects have a prediction, and which have none."""
+    return await service.call(lookup, service.store, names.ids, caller.owner)
 
 
 @router.get(
     "/{object_id}",
     summary="Read an object",
-    responses={200: {"model": ObjectDocument}, **problem_responses(404, 422, 503)},
+    responses={
+        200: answered_with(ObjectDocument, headers=OBJECT_HEADERS),
+        **NOT_MODIFIED,
+        **problem_responses(401, 403, 404, 422, 429, 503),
+    },
 )
-async def read(object_id: KnownObjectId, service: ServiceDep) -> Response:
+async def read(
+    request: Request, object_id: KnownObjectId, caller: CallerDep, service: ServiceDep
+) -> Response:
     """Answer with the newest prediction of an object, and the list of all."""
-    document = await service.call(object_document, service.store, object_id)
-    return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
+    document = await service.call(object_document, service.store, object_id, caller.owner)
+    return revalidated(request, document, media_type="application/json")

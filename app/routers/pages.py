@@ -1,25 +1,47 @@
-"""Pages for people: what this is, and what each problem means."""
+"""Pages for people: the front page, the interactive API reference, and what each problem means."""
 
+import json
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from app.problem_pages import problem_page
 from app.problems import problem_responses
 from fiberless.errors import PROBLEMS, UsageError
+from fiberless.lines import MARKED_LINES, lines
 
 __all__ = ["router"]
 
-_HOME: Final = Path(__file__).parents[1] / "static" / "index.html"
+_STATIC: Final = Path(__file__).parents[1] / "static"
+_EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "galaxy.fits"
+_LINES_MARK: Final = "/*LINES*/"
 router = APIRouter(tags=["pages"], default_response_class=HTMLResponse)
 
 
-@router.get("/", summary="What is this?", responses=problem_responses())
+@router.get("/", summary="The page", responses=problem_responses())
 async def home() -> HTMLResponse:
     """Answer with the front page."""
-    return HTMLResponse(_HOME.read_text(encoding="utf-8"))
+    return HTMLResponse(_home())
+
+
+@router.get("/docs", summary="Try the interface", responses=problem_responses())
+async def reference() -> FileResponse:
+    """Answer with the interactive reference; all that it needs comes from this service."""
+    return FileResponse(_STATIC / "docs.html", media_type="text/html")
+
+
+@router.get(
+    "/example.fits",
+    summary="A galaxy to try",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/fits": {}}}, **problem_responses()},
+)
+async def example() -> FileResponse:
+    """Answer with the five-band image of the example galaxy."""
+    return FileResponse(_EXAMPLE, media_type="application/fits", filename="galaxy.fits")
 
 
 @router.get("/problems/{slug}", summary="What does a problem mean?", responses=problem_responses(404))
@@ -28,3 +50,14 @@ async def problem(slug: str) -> HTMLResponse:
     if slug not in PROBLEMS:
         raise UsageError("not-found", "there is no such problem type")
     return HTMLResponse(problem_page(slug))
+
+
+@cache
+def _home() -> str:
+    """The page with the lines to mark written in, so that the plot has no line list of its own."""
+    marked = [
+        {"name": one.name, "label": one.label, "wave_aa": one.wave_aa, "mark": MARKED_LINES.get(one.name)}
+        for one in lines().values()
+    ]
+    page = (_STATIC / "index.html").read_text(encoding="utf-8")
+    return page.replace(_LINES_MARK, json.dumps(marked, ensure_ascii=False))

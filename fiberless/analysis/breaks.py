@@ -14,7 +14,15 @@ from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import FloatArray
 from fiberless.wavelength import air_to_vacuum
 
-__all__ = ["MIN_COVERAGE", "BreakBands", "break_bands", "dn4000", "dn4000_error"]
+__all__ = [
+    "MIN_COVERAGE",
+    "BreakBands",
+    "break_bands",
+    "break_error",
+    "break_strength",
+    "dn4000",
+    "dn4000_error",
+]
 
 MIN_COVERAGE: Final = 0.95
 """Share of each band that must hold valid pixels."""
@@ -40,35 +48,51 @@ def break_bands(name: str = "Dn4000") -> BreakBands:
 
 
 def dn4000(pixels: PixelFlux, redshift: FloatArray) -> FloatArray:
-    """Narrow 4000 Å break: mean F_ν over 4000–4100 Å by that over 3850–3950 Å, rest frame, air.
+    """Narrow 4000 Å break (N,): 4000–4100 Å over 3850–3950 Å, Balogh et al. 1999, ApJ 527, 54."""
+    return break_strength(pixels, redshift)
 
-    Source: Balogh et al. 1999, ApJ 527, 54; means over wavelength, as there. Pixels cut by a band's border
-    count by their share.
+
+def dn4000_error(pixels: PixelFlux, redshift: FloatArray) -> FloatArray:
+    """Standard deviation (N,) of `dn4000` from the inverse variance."""
+    return break_error(pixels, redshift)
+
+
+def break_strength(pixels: PixelFlux, redshift: FloatArray, *, name: str = "Dn4000") -> FloatArray:
+    """Break at 4000 Å: mean F_ν of its red band by that of its blue one, rest frame, air.
+
+    Means over wavelength, as in the sources of `tables/breaks.ecsv`. Pixels cut by a band's border count by
+    their share.
 
     Parameters
     ----------
     pixels : N spectra
     redshift : (N,)
+    name : "Dn4000", or "D4000", the wide one of Bruzual 1983, ApJ 273, 105
 
     Returns
     -------
     (N,) NaN where less than 95 % of a band is valid or a mean is not positive.
 
     """
-    blue, red = (_band_mean(_as_f_nu(pixels), band, redshift) for band in break_bands())
+    f_nu = _as_f_nu(pixels)
+    blue, red = (_band_mean(f_nu, band, redshift) for band in break_bands(name))
     good = (blue > 0) & (red > 0)
     ratio: FloatArray = np.divide(red, blue, out=np.full(np.shape(red), np.nan), where=good)
     return ratio
 
 
-def dn4000_error(pixels: PixelFlux, redshift: FloatArray) -> FloatArray:
-    """Standard deviation (N,) of `dn4000` from the inverse variance; NaN where that is NaN or without any."""
-    value = dn4000(pixels, redshift)
+def break_error(pixels: PixelFlux, redshift: FloatArray, *, name: str = "Dn4000") -> FloatArray:
+    """Standard deviation (N,) of `break_strength` from the inverse variance.
+
+    NaN where that is NaN or without any.
+    """
+    value = break_strength(pixels, redshift, name=name)
     if pixels.ivar is None:
         return np.full_like(value, np.nan)
+    f_nu = _as_f_nu(pixels)
     relative = np.zeros_like(value)
-    for band in break_bands():
-        mean = np.where(np.isnan(value), 1.0, _band_mean(_as_f_nu(pixels), band, redshift))
+    for band in break_bands(name):
+        mean = np.where(np.isnan(value), 1.0, _band_mean(f_nu, band, redshift))
         relative += _band_variance(pixels, band, redshift) / mean**2
     error: FloatArray = value * np.sqrt(relative)
     return error

@@ -12,7 +12,7 @@ from numpy.polynomial import legendre
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse.linalg import svds
 
-from fiberless.arrays import BoolArray, FloatArray
+from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.lines import lines
 from fiberless.ssp import load_ssp
 from fiberless.wavelength import LIGHT_SPEED_KMS, PIXEL_KMS, REST_WAVE_AA, TEMPLATE_MARGIN
@@ -44,6 +44,10 @@ _STAR_SIGMA_KMS: Final = (0.0, 100.0, 200.0, 350.0)
 _TAU_5500: Final = (0.0, 0.6, 1.4, 2.6)
 _BALMER_HALF_WIDTH_KMS: Final = 600.0
 _METAL_HALF_WIDTH_KMS: Final = 700.0
+_WEAK_LINES_AA: Final = (3798.98, 3836.47, 4472.73, 4687.02, 5200.53, 6313.81, 6679.99)
+"""H10, H9, He I 4471, He II 4686, [N I] 5199, [S III] 6312, He I 6678 in vacuum (NIST): not fitted, but
+emission in them would make the stars' Balmer lines look shallow, and Hβ and Hγ too weak by 2 and 5 %."""
+_WEAK_HALF_WIDTH_KMS: Final = 400.0
 SODIUM_D: Final = (5894.6, 380.0)
 """Middle of the doublet in vacuum Å and half-width in km/s."""
 
@@ -82,6 +86,10 @@ class ContinuumFit:
     weight: FloatArray
     covariance: FloatArray
 
+    def take(self, rows: IntArray) -> "ContinuumFit":
+        """Rows of the spectra."""
+        return ContinuumFit(self.basis, self.weight[rows], self.covariance[rows])
+
     def continuum(self, flux: FloatArray) -> FloatArray:
         """Continuum (N, P) of spectra (N, P), both in units of the spectrum's mean."""
         moments = (self.weight * flux) @ self.basis.vectors
@@ -110,11 +118,12 @@ def fit_continuum(precision: FloatArray) -> ContinuumFit:
 
 @cache
 def emission_mask() -> BoolArray:
-    """Pixels (P,) near an emission line of `tables/lines.ecsv`, or in Na D, where gas between stars absorbs.
+    """Pixels (P,) near an emission line, or in Na D, where gas between stars absorbs.
 
-    Half-widths: 600 km/s around Balmer lines, whose stellar absorption must stay in sight, 700 km/s else.
+    Half-widths: 600 km/s around the Balmer lines of `tables/lines.ecsv`, whose stellar absorption must stay
+    in sight, 700 km/s around its other lines, 400 km/s around lines that are not measured.
     """
-    masked = [SODIUM_D]
+    masked = [SODIUM_D, *((wave_aa, _WEAK_HALF_WIDTH_KMS) for wave_aa in _WEAK_LINES_AA)]
     for line in lines().values():
         balmer = line.label.startswith("H ")
         masked.append((line.wave_aa, _BALMER_HALF_WIDTH_KMS if balmer else _METAL_HALF_WIDTH_KMS))

@@ -10,7 +10,7 @@ import numpy as np
 
 from fiberless.analysis.bpt import BptClass, bpt_classes, classification, log_ratio
 from fiberless.analysis.diagrams import WhanClass, oi_classes, sii_classes, whan_classes
-from fiberless.analysis.gas import ABUNDANCES, balmer_ebv, lg_sfr_halpha, oxygen_abundance
+from fiberless.analysis.gas import ABUNDANCES, CASE_B_DECREMENT, balmer_ebv, lg_sfr_halpha, oxygen_abundance
 from fiberless.arrays import FloatArray
 from fiberless.properties import Classification, Flag, LineMeasurement, Measurement, summarise
 
@@ -96,8 +96,9 @@ def derived_quantities(
     """Decrement, reddening, oxygen abundances and star-formation rate.
 
     Where a line that a quantity rests on is out of band or not detected, so is the quantity, without a
-    number. Abundances and star-formation rates of galaxies that are not star-forming, and abundances outside
-    the range of their calibration, are `low_confidence`. Intervals leave out the scatter of calibrations.
+    number. Abundances and star-formation rates of galaxies that are not star-forming, abundances outside the
+    range of their calibration, and reddenings of decrements below case B are `low_confidence`. Intervals
+    leave out the scatter of calibrations.
 
     Parameters
     ----------
@@ -132,7 +133,14 @@ def _quantities(draws: dict[str, FloatArray], redshift: FloatArray) -> dict[str,
     balmer = ("Halpha", "Hbeta")
     return {
         "balmer_decrement": _Derived(decrement, balmer, "", "Halpha / Hbeta"),
-        "ebv_gas": _Derived(np.maximum(ebv, 0.0), balmer, "mag", f"Balmer decrement, {_DUST}; not below 0"),
+        "ebv_gas": _Derived(
+            np.maximum(ebv, 0.0),
+            balmer,
+            "mag",
+            f"Balmer decrement, {_DUST}; not below 0",
+            valid=(CASE_B_DECREMENT, np.inf),
+            ratio=decrement,
+        ),
         "lg_sfr_halpha": _Derived(
             lg_sfr_halpha(halpha, redshift, ebv=ebv),
             balmer,

@@ -4,14 +4,19 @@ Imports the neighbouring rooms of `analysis` and numpy only.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import reduce
-from typing import Final, Self
+from dataclasses import dataclass, fields, replace
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from fiberless.analysis.continuum import FIT_EDGES_AA, FIT_WAVE_AA, fit_continuum
-from fiberless.analysis.emission import FITTED_LINES, EmissionFit, LineValues, group_middles_aa
+from fiberless.analysis.continuum import FIT_EDGES_AA, FIT_WAVE_AA, ContinuumFit, fit_continuum
+from fiberless.analysis.emission import (
+    FITTED_LINES,
+    EmissionFit,
+    LineValues,
+    group_middles_aa,
+    parabola_maximum,
+)
 from fiberless.analysis.rebinning import BinnedFlux, PixelFlux
 from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.lines import line
@@ -20,6 +25,8 @@ from fiberless.wavelength import LIGHT_SPEED_KMS, sigma_instrument_kms
 __all__ = ["SpectralFit", "fit_spectra", "level_near"]
 
 _ITERATIONS: Final = 5
+_PRIOR_VELOCITY_KMS: Final = 100.0
+_MIN_STEPS: Final = 3
 _MODEL_ERROR: Final = 0.02
 """Error of the library as a share of the mean flux: what a pixel weighs where noise does not matter."""
 _MIN_PIXELS: Final = 400
@@ -36,7 +43,8 @@ class SpectralFit:
     Parameters
     ----------
     flux : (N, J) line fluxes, 1e-17 erg/(s cm2), emission positive
-    flux_error : (N, J) standard deviations; without an inverse variance, those of the library's error alone
+    flux_error : (N, J) standard deviations from noise, the library's error and that of the continuum below;
+        without an inverse variance, those of the library's error alone
     continuum_level : (N, J) mean continuum within 10 Å of each line, stellar absorption included,
         1e-17 erg/(s cm2 Å), observed frame
     ew_aa : (N, J) rest-frame equivalent widths in Å, `flux` / (1 + z) / `continuum_level`
@@ -62,22 +70,13 @@ class SpectralFit:
     continuum: FloatArray
     lines: FloatArray
 
-    def best_of(self, other: Self) -> Self:
-        """Of two fits of the same spectra, for each spectrum the one with more gain."""
-        better = other.gain > self.gain
-        chosen = {
-            item.name: np.where(
-                better.reshape(-1, *[1] * (getattr(self, item.name).ndim - 1)),
-                getattr(other, item.name),
-                getattr(self, item.name),
-            )
-            for item in fields(self)
-        }
-        return type(self)(**chosen)
-
 
 def fit_spectra(
-    pixels: PixelFlux, redshift: FloatArray, *, velocities_kms: Sequence[float] = (0.0,)
+    pixels: PixelFlux,
+    redshift: FloatArray,
+    *,
+    velocities_kms: Sequence[float] = (0.0,),
+    resampling_kms: float = 0.0,
 ) -> SpectralFit:
     """Fit stellar continuum and emission lines of N spectra.
 
@@ -88,12 +87,20 @@ def fit_spectra(
     ----------
     pixels : N spectra, observed frame
     redshift : (N,); not finite: nothing is measured
-    velocities_kms : velocities of the gas to be tried, at least one; zero alone where the redshift is exact
+    velocities_kms : velocities of the gas to be tried, at least one, in even steps; zero alone where the
+        redshift is exact. Between three or more the best is placed by a parabola; away from zero they are
+        held back by a normal prior of 100 km/s, which matters only where hardly a line is seen.
+    resampling_kms : dispersion that resampling added before, `PREDICTED_RESAMPLING_KMS` for predicted spectra
 
     """
-    scaled = _Scaled.of(pixels, redshift)
-    fits = (_fit_at(scaled, velocity) for velocity in velocities_kms)
-    return reduce(SpectralFit.best_of, fits)
+    scaled = _Scaled.of(pixels, redshift, resampling_kms=resampling_kms)
+    stars = fit_continuum(scaled.precision)
+    tried = np.asarray(velocities_kms, dtype=np.float64)
+    if tried.size < _MIN_STEPS:
+        return _fit_at(scaled, stars, np.full(len(scaled.flux), tried[0]))
+    gains = _gains(scaled, stars, tried)
+    found = _fit_at(scaled, stars, tried[np.argmax(gains, axis=-1)])
+    return replace(found, velocity_kms=parabola_maximum(tried, gains))
 
 
 def level_near(wave_rest_aa: float) -> IntArray:
@@ -113,6 +120,7 @@ class _Scaled:
     redshift : (N,) 0 where unknown
     measurable : (N, J)
     instrument_kms : (N, groups)
+    has_noise : whether there is an inverse variance
 
     """
 
@@ -122,9 +130,10 @@ class _Scaled:
     redshift: FloatArray
     measurable: BoolArray
     instrument_kms: FloatArray
+    has_noise: bool
 
     @classmethod
-    def of(cls, pixels: PixelFlux, redshift: FloatArray) -> Self:
+    def of(cls, pixels: PixelFlux, redshift: FloatArray, *, resampling_kms: float) -> Self:
         z = np.where(np.isfinite(redshift), redshift, 0.0)
         binned = pixels.rebin(FIT_EDGES_AA * (1 + z[:, None]))
         usable = binned.coverage >= _MIN_PIXEL_COVERAGE
@@ -137,7 +146,20 @@ class _Scaled:
             scale=scale,
             redshift=z,
             measurable=known[:, None] & (_line_coverage(binned.coverage) >= _MIN_LINE_COVERAGE),
-            instrument_kms=_instrument_kms(pixels.edges_aa, z),
+            instrument_kms=np.hypot(_instrument_kms(pixels.edges_aa, z), resampling_kms),
+            has_noise=binned.ivar is not None,
+        )
+
+    def take(self, rows: IntArray) -> Self:
+        """Rows of the spectra."""
+        return replace(
+            self,
+            flux=self.flux[rows],
+            precision=self.precision[rows],
+            scale=self.scale[rows],
+            redshift=self.redshift[rows],
+            measurable=self.measurable[rows],
+            instrument_kms=self.instrument_kms[rows],
         )
 
 
@@ -158,32 +180,89 @@ def _variance(binned: BinnedFlux, usable: BoolArray, scale: FloatArray) -> Float
     return variance
 
 
-def _fit_at(scaled: _Scaled, velocity_kms: float) -> SpectralFit:
-    stars = fit_continuum(scaled.precision)
-    gas = EmissionFit.of(
-        scaled.precision, scaled.instrument_kms, measurable=scaled.measurable, velocity_kms=velocity_kms
+def _gains(scaled: _Scaled, stars: ContinuumFit, velocities_kms: FloatArray) -> FloatArray:
+    """Drop of χ² (N, V) that the lines bring at each velocity, less that of the velocity's prior."""
+    residual = scaled.flux - stars.continuum(scaled.flux)
+    gains = [
+        _gas(scaled, velocity, only_kinematic=True).gain(residual) for velocity in velocities_kms.tolist()
+    ]
+    return np.stack(gains, axis=-1) - (velocities_kms / _PRIOR_VELOCITY_KMS) ** 2
+
+
+def _gas(scaled: _Scaled, velocity_kms: float, *, only_kinematic: bool = False) -> EmissionFit:
+    return EmissionFit.of(
+        scaled.precision,
+        scaled.instrument_kms,
+        measurable=scaled.measurable,
+        velocity_kms=velocity_kms,
+        only_kinematic=only_kinematic,
     )
+
+
+def _fit_at(scaled: _Scaled, stars: ContinuumFit, velocity_kms: FloatArray) -> SpectralFit:
+    """Fit of each spectrum at its own velocity (N,)."""
+    known = np.unique(velocity_kms)
+    if known.size <= 1:
+        return _fit_group(scaled, stars, float(known[0]) if known.size else 0.0)
+    rows = [np.flatnonzero(velocity_kms == velocity) for velocity in known]
+    parts = [
+        _fit_group(scaled.take(chosen), stars.take(chosen), float(velocity))
+        for chosen, velocity in zip(rows, known, strict=True)
+    ]
+    order = np.argsort(np.concatenate(rows))
+    joined = {
+        item.name: np.concatenate([getattr(part, item.name) for part in parts])[order]
+        for item in fields(SpectralFit)
+    }
+    return SpectralFit(**joined)
+
+
+def _fit_group(scaled: _Scaled, stars: ContinuumFit, velocity_kms: float) -> SpectralFit:
+    gas = _gas(scaled, velocity_kms)
     continuum = stars.continuum(scaled.flux)
     lines = gas.lines(scaled.flux - continuum)
     for _ in range(_ITERATIONS - 1):
         continuum = stars.continuum(scaled.flux - lines.model)
         lines = gas.lines(scaled.flux - continuum)
-    return _in_units(scaled, continuum, lines, velocity_kms)
+    variance = _Variance(lines.variance, np.zeros_like(lines.variance))
+    if scaled.has_noise:
+        variance = _with_continuum(lines, gas, stars)
+    return _in_units(scaled, continuum, lines, velocity_kms, variance=variance)
 
 
-def _in_units(scaled: _Scaled, continuum: FloatArray, lines: LineValues, velocity_kms: float) -> SpectralFit:
+class _Variance(NamedTuple):
+    """Variances (N, J) of line fluxes and of the continuum levels at the lines, of scaled spectra."""
+
+    flux: FloatArray
+    level: FloatArray
+
+
+def _with_continuum(lines: LineValues, gas: EmissionFit, stars: ContinuumFit) -> _Variance:
+    """Variances with the error of the continuum in them."""
+    leverage = gas.leverage(lines.gas_sigma_kms, stars.basis.vectors)
+    level = leverage.pedestal + _continuum_level(stars.basis.vectors.T).T
+    of_flux, of_level = (
+        np.einsum("njm,nmk,njk->nj", moved, stars.covariance, moved, optimize=True)
+        for moved in (leverage.flux, level)
+    )
+    return _Variance(lines.variance + of_flux, leverage.pedestal_variance + of_level)
+
+
+def _in_units(
+    scaled: _Scaled, continuum: FloatArray, lines: LineValues, velocity_kms: float, *, variance: _Variance
+) -> SpectralFit:
     scale = scaled.scale[:, None]
     level = _continuum_level(continuum) + lines.pedestal
     level = np.where(scaled.measurable & (level > 0), level, np.nan)
     flux = np.where(scaled.measurable, lines.flux, np.nan)
-    error = np.where(scaled.measurable, np.sqrt(np.maximum(lines.variance, 0.0)), np.nan)
+    error = np.where(scaled.measurable, np.sqrt(np.maximum(variance.flux, 0.0)), np.nan)
     to_observed = scale * (1 + scaled.redshift[:, None])
     return SpectralFit(
         flux=flux * to_observed,
         flux_error=error * to_observed,
         continuum_level=level * scale,
         ew_aa=flux / level,
-        ew_error_aa=error / level,
+        ew_error_aa=np.hypot(error, flux * np.sqrt(np.maximum(variance.level, 0.0)) / level) / level,
         gas_sigma_kms=np.where(scaled.measurable.any(axis=1), lines.gas_sigma_kms, np.nan),
         velocity_kms=np.full(len(flux), velocity_kms),
         gain=lines.gain,

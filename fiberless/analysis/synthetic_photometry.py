@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from fiberless.analysis.calibration import calibration_modes
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.arrays import FloatArray, significant
+from fiberless.arrays import BoolArray, FloatArray, significant
 from fiberless.bands import BANDS, band_density, covered_fraction, magnitude
 from fiberless.properties import Flag, Measurement, summarise
 
@@ -23,9 +24,9 @@ _SIGMA_OF_LEVEL: Final = 0.994458
 def magnitudes(pixels: PixelFlux, *, level: float = 0.68) -> dict[str, Measurement]:
     """SDSS magnitudes `magnitude_u` … `magnitude_z` of what the aperture held.
 
-    Bad pixels inside a band are filled in from their neighbours. The interval is that of the noise where
-    there is an inverse variance, else that of the spectra, taken as draws of one galaxy; the error of the
-    flux calibration, 4–8 % in SDSS, is not in it.
+    Bad pixels inside a band are filled in from their neighbours. The interval is that of the noise and of the
+    shape of the flux calibration where there is an inverse variance, else that of the spectra, taken as draws
+    of one galaxy. The calibration's common factor, some per cent in SDSS, is not in it.
 
     Parameters
     ----------
@@ -48,16 +49,20 @@ def _one(pixels: PixelFlux, wave_aa: FloatArray, band: str, level: float) -> Mea
         return Measurement(
             value=None, lower=None, upper=None, level=level, unit="mag", flag=Flag.OUT_OF_BAND, method=method
         )
-    nmgy = np.array(
-        [
-            _filled(row, good) @ density[inside]
-            for row, good in zip(pixels.flux[:, inside], valid, strict=True)
-        ]
-    )
+    nmgy = _fluxes(pixels.flux[:, inside], valid, density[inside])
     if pixels.ivar is None:
         return summarise(magnitude(nmgy), unit="mag", method=method, level=level)
     variance = np.divide(1.0, pixels.ivar, out=np.zeros_like(pixels.flux), where=pixels.valid)[0, inside]
-    return _with_noise(float(nmgy[0]), float(np.sqrt(variance @ density[inside] ** 2)), level, method)
+    wrong = (pixels.flux[0, inside] * density[inside]) @ calibration_modes(wave_aa[inside])
+    error = np.sqrt(variance @ density[inside] ** 2 + wrong @ wrong)
+    return _with_noise(float(nmgy[0]), float(error), level, method)
+
+
+def _fluxes(flux: FloatArray, valid: BoolArray, density: FloatArray) -> FloatArray:
+    """Band fluxes (N,) of pixels (N, L) inside a band, in nmgy."""
+    if valid.all():
+        return flux @ density
+    return np.array([_filled(row, good) @ density for row, good in zip(flux, valid, strict=True)])
 
 
 def _filled(flux: FloatArray, valid: FloatArray) -> FloatArray:

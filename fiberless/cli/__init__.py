@@ -5,11 +5,23 @@ Heavy rooms are imported inside the commands, so that `fiberless --help` is quic
 
 import typer
 
-from fiberless.cli import evaluation, images, measure, sdss_data, service, spectra, training
+from fiberless.cli import cascade, evaluation, images, keys, measure, sdss_data, service, spectra, training
 from fiberless.cli.program import app
 from fiberless.errors import FiberlessError
 
-__all__ = ["app", "evaluation", "images", "main", "measure", "sdss_data", "service", "spectra", "training"]
+__all__ = [
+    "app",
+    "cascade",
+    "evaluation",
+    "images",
+    "keys",
+    "main",
+    "measure",
+    "sdss_data",
+    "service",
+    "spectra",
+    "training",
+]
 
 
 def main() -> None:

@@ -1,15 +1,20 @@
 """Commands that run the service or talk to one."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fiberless.cli.program import app
 
+if TYPE_CHECKING:
+    from fiberless.contract import Target
+
 __all__ = ["demo", "get_object", "models", "predict", "serve"]
 
-DEFAULT_URL: Final = "http://127.0.0.1:8000"
+ServiceUrl = Annotated[
+    str | None, typer.Option(help="Where the service listens; default: FIBERLESS_URL, else this machine.")
+]
 
 
 @app.command()
@@ -47,9 +52,15 @@ def demo(
 
 @app.command()
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="FITS files, one galaxy each.", exists=True)],
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="FITS files, one galaxy each.", exists=True)
+    ] = None,
     *,
-    url: Annotated[str, typer.Option(help="Where the service listens.")] = DEFAULT_URL,
+    ra: Annotated[float | None, typer.Option(help="Right ascension instead, ICRS degrees.")] = None,
+    dec: Annotated[float | None, typer.Option(help="Declination instead, ICRS degrees.")] = None,
+    object_id: Annotated[str | None, typer.Option("--id", help="Name in a survey instead: sdss:…")] = None,
+    url: ServiceUrl = None,
+    local: Annotated[bool, typer.Option("--local", help="Predict in this process, with no service.")] = False,
     candidates: Annotated[int | None, typer.Option(help="Spectra drawn for each galaxy.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same image, model, options, seed: same numbers.")] = None,
     model: Annotated[str | None, typer.Option(help="Model version; default: the service's.")] = None,
@@ -57,30 +68,62 @@ def predict(
     plot: Annotated[bool, typer.Option(help="Write FITS, JSON and PNG files to --out.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the files of --plot.")] = Path("out"),
 ) -> None:
-    """Predict galaxies with a running service."""
-    from fiberless.remote_prediction import predict_files
-
+    """Predict galaxies: files, or one by its place or its name in a survey."""
+    target = _target_of(ra, dec, object_id)
+    if not images and target is None:
+        raise typer.BadParameter("give FITS files, or --ra and --dec, or --id")
     given = {"n_candidates": candidates, "seed": seed, "model": model}
     options = {name: value for name, value in given.items() if value is not None}
-    predict_files(images, url=url, options=options, as_json=as_json, out=out if plot else None)
+    folder = out if plot else None
+    if local:
+        from fiberless.local_prediction import predict_locally
+        from fiberless.settings import Settings
+
+        predict_locally(
+            images or [], target, settings=Settings(), options=options, as_json=as_json, out=folder
+        )
+        return
+    from fiberless.remote_prediction import predict_files, predict_target
+
+    if images:
+        predict_files(images, url=url, options=options, as_json=as_json, out=folder)
+    if target is not None:
+        predict_target(target, url=url, options=options, as_json=as_json, out=folder)
 
 
 @app.command("get")
 def get_object(
-    object_id: Annotated[str, typer.Argument(help="Name that was given with the image.")],
+    name: Annotated[str, typer.Argument(help="Object ID that came with the image, or prediction ID.")],
     *,
-    url: Annotated[str, typer.Option(help="Where the service listens.")] = DEFAULT_URL,
+    url: ServiceUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document.")] = False,
 ) -> None:
-    """Show the newest prediction of an object."""
+    """Show the newest prediction of an object, or a prediction by its ID."""
     from fiberless.remote_prediction import show_object
 
-    show_object(object_id, url=url, as_json=as_json)
+    show_object(name, url=url, as_json=as_json)
 
 
 @app.command()
-def models(*, url: Annotated[str, typer.Option(help="Where the service listens.")] = DEFAULT_URL) -> None:
+def models(
+    *,
+    url: ServiceUrl = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document.")] = False,
+) -> None:
     """List the models of a service."""
     from fiberless.remote_prediction import show_models
 
-    show_models(url=url)
+    show_models(url=url, as_json=as_json)
+
+
+def _target_of(ra: float | None, dec: float | None, object_id: str | None) -> "Target | None":
+    from pydantic import ValidationError
+
+    from fiberless.contract import Target
+
+    if ra is None and dec is None and object_id is None:
+        return None
+    try:
+        return Target(ra=ra, dec=dec, object_id=object_id)
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(row["msg"] for row in error.errors())) from error

@@ -20,7 +20,7 @@ from fiberless.cutouts.gate import Limits, RawHdu, first_header, walk_fits
 from fiberless.cutouts.wcs import pixel_position, read_wcs
 from fiberless.errors import FatalError, UsageError
 
-__all__ = ["Field", "Frame", "find_fields", "nearest_field", "read_frame"]
+__all__ = ["Field", "Frame", "edge_distance_px", "find_fields", "nearest_field", "read_frame"]
 
 _FRAME_NAME = re.compile(r"frame-([ugriz])-(\d{6})-([1-6])-(\d{4})\.fits(?:\.bz2|\.gz)?")
 _LIMITS: Final = Limits(file_bytes=48 * 2**20, inflated_bytes=48 * 2**20)
@@ -73,7 +73,7 @@ def nearest_field(folder: Path, ra_deg: float, dec_deg: float) -> Field:
         `source-unavailable` if a frame cannot be read.
 
     """
-    margins = [(_edge_distance_px(field, ra_deg, dec_deg), field) for field in find_fields(folder)]
+    margins = [(edge_distance_px(field, ra_deg, dec_deg), field) for field in find_fields(folder)]
     inside = [(margin, field) for margin, field in margins if margin >= 0]
     if not inside:
         raise UsageError(
@@ -97,17 +97,15 @@ def read_frame(path: Path) -> Frame:
         raise FatalError("source-unavailable", f"{path.name} cannot be read: {error}") from error
 
 
-@lru_cache(maxsize=len(BANDS))
-def _frame(path: Path, _modified: int) -> Frame:
-    image = walk_fits(_read(path, _LIMITS.inflated_bytes + 1), limits=_LIMITS)[0]
-    wcs = read_wcs(image.header)
-    if wcs is None or len(image.shape) != 2:
-        raise UsageError("fits-shape", "it is no corrected frame")
-    return Frame(image, wcs)
+def edge_distance_px(field: Field, ra_deg: float, dec_deg: float) -> float:
+    """Distance of a position to the nearest edge of any of the five frames, negative outside.
 
+    Raises
+    ------
+    FatalError
+        `source-unavailable` if a frame cannot be read.
 
-def _edge_distance_px(field: Field, ra_deg: float, dec_deg: float) -> float:
-    """Distance of a position to the nearest edge of any of the five frames, negative outside."""
+    """
     distances = []
     for path in field.frames.values():
         wcs, width, height = _frame_outline(path, path.stat().st_mtime_ns)
@@ -115,6 +113,15 @@ def _edge_distance_px(field: Field, ra_deg: float, dec_deg: float) -> float:
         on_this_side = math.isfinite(x) and math.isfinite(y)
         distances.append(min(x, y, width - 1 - x, height - 1 - y) if on_this_side else -1.0)
     return min(distances)
+
+
+@lru_cache(maxsize=len(BANDS))
+def _frame(path: Path, _modified: int) -> Frame:
+    image = walk_fits(_read(path, _LIMITS.inflated_bytes + 1), limits=_LIMITS)[0]
+    wcs = read_wcs(image.header)
+    if wcs is None or len(image.shape) != 2:
+        raise UsageError("fits-shape", "it is no corrected frame")
+    return Frame(image, wcs)
 
 
 @lru_cache(maxsize=65536)

@@ -12,7 +12,7 @@ from typing import Final
 from fiberless.cutouts.cards import CARD_BYTES, CardValue, parse_cards
 from fiberless.errors import UsageError
 
-__all__ = ["UPLOAD_LIMITS", "Limits", "RawHdu", "first_header", "inflate", "walk_fits"]
+__all__ = ["UPLOAD_LIMITS", "Limits", "RawHdu", "first_header", "header_at", "inflate", "walk_fits"]
 
 _BLOCK_BYTES: Final = 2880
 _PRINTABLE: Final = bytes(range(0x20, 0x7F))
@@ -116,8 +116,20 @@ def first_header(data: bytes, *, limits: Limits = UPLOAD_LIMITS) -> Mapping[str,
         As `walk_fits`, for what concerns the header.
 
     """
-    cards, _ = _header_cards(inflate(data, limits=limits), 0, limits)
-    return parse_cards(cards)
+    return header_at(inflate(data, limits=limits), 0, limits=limits)[0]
+
+
+def header_at(data: bytes, start: int, *, limits: Limits) -> tuple[Mapping[str, CardValue], int]:
+    """Header that starts at a byte of a plain FITS file, and the offset of what follows it.
+
+    Raises
+    ------
+    UsageError
+        As `walk_fits`, for what concerns the header.
+
+    """
+    cards, end = _header_cards(data, start, limits)
+    return parse_cards(cards), end
 
 
 def inflate(data: bytes, *, limits: Limits = UPLOAD_LIMITS) -> bytes:
@@ -159,8 +171,7 @@ def _gunzip(data: bytes, limits: Limits) -> bytes:
 
 def _read_hdu(plain: bytes, start: int, *, index: int, limits: Limits) -> tuple[RawHdu, int]:
     """One HDU and the offset of the next."""
-    cards, data_start = _header_cards(plain, start, limits)
-    header = parse_cards(cards)
+    header, data_start = header_at(plain, start, limits=limits)
     kind = _kind(header, index)
     bitpix, shape = _bitpix(header), _shape(header)
     _refuse_conventions(header, kind, shape)

@@ -11,24 +11,20 @@ import numpy as np
 from fiberless.arrays import BoolArray, FloatArray
 from fiberless.bands import BANDS
 from fiberless.cutout import CUTOUT_PIXELS, Cutout, TangentWcs
-from fiberless.cutouts.frames import Frame, nearest_field, read_frame
+from fiberless.cutouts.frames import Field, Frame, edge_distance_px, nearest_field, read_frame
 from fiberless.cutouts.pixels import check_bands, decode, fill_invalid, pad_with_noise, stored_pixels
 from fiberless.cutouts.units import nmgy_factor
 from fiberless.cutouts.wcs import astropy_wcs, pixel_position, rounded_position, shifted
+from fiberless.errors import UsageError
 
-__all__ = ["cut_frames"]
+__all__ = ["cut_field", "cut_frames"]
 
 _CENTRE_PX = CUTOUT_PIXELS // 2 - 1
 _REACH_PX = CUTOUT_PIXELS // 2 + 12
 
 
 def cut_frames(folder: Path, ra: float, dec: float) -> Cutout:
-    """Cutout of 64×64 px around a position, from the corrected frames in a folder.
-
-    r is cut as it is, so that the position lies between pixels 31 and 32 on both axes; the other bands,
-    whose frames are shifted by up to 4 px in x and 11 px in y, are interpolated (cubic splines) onto the
-    pixels of r. What lies beyond the edge of a frame is filled with noise of the sky, in all bands alike so
-    that colours stay true, and said so.
+    """Cutout of 64×64 px around a position, from the corrected frames in a folder; see `cut_field`.
 
     Parameters
     ----------
@@ -44,12 +40,45 @@ def cut_frames(folder: Path, ra: float, dec: float) -> Cutout:
         `source-unavailable` if a frame cannot be read.
 
     """
-    field = nearest_field(folder, ra, dec)
-    frames = {band: read_frame(field.frames[band]) for band in BANDS}
-    x, y = pixel_position(frames["r"].wcs, ra, dec)
-    grid = shifted(frames["r"].wcs, x=math.floor(x) - _CENTRE_PX, y=math.floor(y) - _CENTRE_PX)
+    return _cut(nearest_field(folder, ra, dec), ra, dec)
+
+
+def cut_field(field: Field, ra: float, dec: float) -> Cutout:
+    """Cutout of 64×64 px around a position, from the five corrected frames of a field.
+
+    r is cut as it is, so that the position lies between pixels 31 and 32 on both axes; the other bands,
+    whose frames are shifted by up to 4 px in x and 11 px in y, are interpolated (cubic splines) onto the
+    pixels of r. What lies beyond the edge of a frame is filled with noise of the sky, in all bands alike so
+    that colours stay true, and said so.
+
+    Parameters
+    ----------
+    field : which frames
+    ra, dec : ICRS degrees
+
+    Raises
+    ------
+    UsageError
+        `outside-footprint` if a band does not show the position; `empty-band` and the like if there is no
+        usable image.
+    FatalError
+        `source-unavailable` if a frame cannot be read.
+
+    """
+    if edge_distance_px(field, ra, dec) < 0:
+        raise UsageError("outside-footprint", f"the frames do not show ra = {ra:.5f}, dec = {dec:.5f}")
+    return _cut(field, ra, dec)
+
+
+def _cut(field: Field, ra: float, dec: float) -> Cutout:
+    r = read_frame(field.frames["r"])
+    x, y = pixel_position(r.wcs, ra, dec)
+    grid = shifted(r.wcs, x=math.floor(x) - _CENTRE_PX, y=math.floor(y) - _CENTRE_PX)
     position = rounded_position(ra, dec)
-    flux = np.stack([_on_grid(frames[band], band, grid=grid, position=position) for band in BANDS])
+    # One frame in memory after the other: each has 12 MB.
+    flux = np.stack(
+        [_on_grid(read_frame(field.frames[band]), band, grid=grid, position=position) for band in BANDS]
+    )
     missing = np.broadcast_to(np.isnan(flux).any(axis=0), flux.shape)
     known = np.where(missing, 0.0, flux)
     check_bands(known)

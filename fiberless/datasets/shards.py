@@ -48,8 +48,8 @@ class DatasetInfo(BaseModel):
 def write_shard(folder: Path, index: int, columns: Mapping[str, FloatArray | IntArray]) -> Path:
     """Write one shard under a temporary name, then rename it: a shard that exists is complete.
 
-    The bytes go through `save`, not `save_file`: that has a temporary file of its own, with a random name that a
-    killed run would leave behind.
+    The bytes go through `save`, not `save_file`: that has a temporary file of its own, with a random name
+    that a killed run would leave behind.
     """
     path = folder / f"shard-{index:05d}.safetensors"
     temporary = path.with_suffix(".tmp")

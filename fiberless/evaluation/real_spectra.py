@@ -15,7 +15,8 @@ from fiberless.arrays import FloatArray
 from fiberless.datasets.sdss.spectra import RawSpectrum, Rejected, Rejection, read_spectrum
 from fiberless.datasets.shards import ShardSet
 from fiberless.inference.basis import SpectralBasis
-from fiberless.inference.projection import BasisFit, Nuisance, fit_basis
+from fiberless.inference.basis_posterior import BasisFit, Nuisance
+from fiberless.inference.projection import fit_basis
 from fiberless.wavelength import REST_WAVE_AA
 
 __all__ = ["BASIS_NUISANCE", "Locus", "SpectrumCheck", "check_spectrum", "mock_locus", "spectra_table"]

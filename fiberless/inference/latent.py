@@ -1,7 +1,8 @@
 """`LatentFamily`: the default model; candidates are drawn as latent vectors and decoded linearly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -78,7 +79,15 @@ class LatentFamily:
         return embedding
 
     @torch.inference_mode()
-    def draw(self, conditions: Conditions, embedding: Tensor, noise: Tensor, steps: int) -> Tensor:
+    def draw(
+        self,
+        conditions: Conditions,
+        embedding: Tensor,
+        noise: Tensor,
+        steps: int,
+        *,
+        on_step: Callable[[int], None] | None = None,
+    ) -> Tensor:
         """Draw latents.
 
         Parameters
@@ -88,6 +97,8 @@ class LatentFamily:
         noise : (B, K, D) unit normal
         steps : int
             Evaluations of the denoiser.
+        on_step : callable or None
+            Told after each evaluation how many are done.
 
         Returns
         -------
@@ -98,8 +109,12 @@ class LatentFamily:
         features = self.condition_scaler.scale_features(embedding.cpu().numpy())
         condition = self.denoiser.encode_condition(self._to_device(features), self._to_device(photometry))
 
+        evaluations = count(1)
+
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             clean: Tensor = self.denoiser.denoise(x, sigma.expand(len(x), 1), condition[:, None])
+            if on_step is not None:
+                on_step(next(evaluations))
             return clean
 
         return sample(denoise, noise.to(self.device), steps)
@@ -138,7 +153,13 @@ class LatentFamily:
         return absolute(parts.physical, parts.redshift, np.expand_dims(r_total_nmgy, -1))
 
     def candidates(
-        self, conditions: Conditions, seeds: Sequence[tuple[int, str]], *, n: int, steps: int
+        self,
+        conditions: Conditions,
+        seeds: Sequence[tuple[int, str]],
+        *,
+        n: int,
+        steps: int,
+        on_step: Callable[[int], None] | None = None,
     ) -> Candidates:
         """Draw, score and decode K = n candidates for each galaxy.
 
@@ -147,10 +168,12 @@ class LatentFamily:
         conditions : of B galaxies
         seeds : B pairs of (seed, sha256 of the cutout)
         n, steps : candidates a galaxy, network evaluations a candidate
+        on_step : told after each evaluation how many are done
 
         """
         embedding = self.embed(conditions)
-        latents = self.draw(conditions, embedding, initial_noise(seeds, n, self.latent_size), steps)
+        noise = initial_noise(seeds, n, self.latent_size)
+        latents = self.draw(conditions, embedding, noise, steps, on_step=on_step)
         drawn = latents.cpu().numpy()
         ln_flux_rest, redshift = self.decode_rest(drawn, conditions.r_aperture_nmgy)
         return Candidates(

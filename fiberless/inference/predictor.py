@@ -1,18 +1,19 @@
 """`Predictor`: requests in, predictions out. The whole way of a galaxy through the model, on one screen."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from fiberless.contract import PredictionRequest, PredictionResult
+from fiberless.contract import JobProgress, PredictionRequest, PredictionResult, Watch
 from fiberless.errors import UsageError
+from fiberless.inference.cascade import CascadeCandidates
 from fiberless.inference.conditioning import prepare
-from fiberless.inference.latent import LatentFamily
 from fiberless.inference.report import Drawn, Engine, build_result
-from fiberless.inference.store import load_version
+from fiberless.inference.store import Family, load_family
 from fiberless.manifest import Manifest
 
 __all__ = ["Predictor", "load_predictor"]
@@ -24,14 +25,21 @@ _CHUNK_CANDIDATES = 1024  # spectra decoded at once: bounds the memory to about 
 class Predictor:
     """One model version in memory."""
 
-    family: LatentFamily
+    family: Family
     manifest: Manifest
 
-    def predict(self, requests: Sequence[PredictionRequest]) -> list[PredictionResult]:
+    def predict(
+        self, requests: Sequence[PredictionRequest], *, watch: Watch | None = None
+    ) -> list[PredictionResult]:
         """Predict the spectra of galaxies; results in the order of the requests.
 
         Requests may differ in every option. What one returns does not depend on the others: rounding apart
         (5e-6 measured in float32), it is the same alone and in any batch.
+
+        Parameters
+        ----------
+        watch : callable or None
+            Told after each denoising step, and before each galaxy is measured; may raise to end the work.
 
         Raises
         ------
@@ -46,7 +54,8 @@ class Predictor:
         for (n, steps), rows in alike.items():
             size = max(1, _CHUNK_CANDIDATES // n)
             for chunk in (rows[start : start + size] for start in range(0, len(rows), size)):
-                predicted = self._predict_alike([requests[row] for row in chunk], n, steps)
+                tell = partial(_tell, watch, chunk)
+                predicted = self._predict_alike([requests[row] for row in chunk], n, steps, tell=tell)
                 results.update(zip(chunk, predicted, strict=True))
         return [results[row] for row in range(len(requests))]
 
@@ -57,29 +66,43 @@ class Predictor:
         return options.n_candidates, options.steps or self.manifest.sampler_steps
 
     def _predict_alike(
-        self, requests: Sequence[PredictionRequest], n: int, steps: int
+        self,
+        requests: Sequence[PredictionRequest],
+        n: int,
+        steps: int,
+        *,
+        tell: Callable[[JobProgress], None],
     ) -> list[PredictionResult]:
         cutouts = [request.cutout for request in requests]
         conditions = prepare(cutouts, [request.ebv for request in requests])
         seeds = [(request.options.seed, request.cutout.sha256) for request in requests]
-        drawn = self.family.candidates(conditions, seeds, n=n, steps=steps)
+        drawn = self.family.candidates(
+            conditions,
+            seeds,
+            n=n,
+            steps=steps,
+            on_step=lambda done: tell(JobProgress(stage="predicting", done=done, total=steps)),
+        )
         oddities = self.family.condition_scaler.oddities(conditions)
         engine = Engine(self.manifest, str(self.family.device), self.family.dtype)
         return [
             build_result(
                 request,
                 Drawn(
-                    ln_flux_rest=drawn.ln_flux_rest[b],
+                    ln_flux_rest=None if isinstance(drawn, CascadeCandidates) else drawn.ln_flux_rest[b],
                     redshift=drawn.redshift[b],
                     physical={name: values[b] for name, values in drawn.physical.items()},
                     score=drawn.score[b],
                     medoid=int(drawn.medoid[b]),
                     r_magnitude=float(conditions.r_magnitude[b]),
                     oddities=oddities[b],
+                    ln_flux_observed=(
+                        drawn.ln_flux_observed[b] if isinstance(drawn, CascadeCandidates) else None
+                    ),
                 ),
                 engine,
             )
-            for b, request in enumerate(requests)
+            for b, request in enumerate(_one_by_one(requests, tell))
         ]
 
 
@@ -94,9 +117,23 @@ def load_predictor(store: Path, version: str, *, device: str = "auto") -> Predic
     Raises
     ------
     UsageError, FatalError
-        As `fiberless.inference.store.load_version`.
+        As `fiberless.inference.store.load_family`.
 
     """
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    family, manifest = load_version(store, version, chosen)
+    family, manifest = load_family(store, version, chosen)
     return Predictor(family, manifest)
+
+
+def _tell(watch: Watch | None, rows: Sequence[int], progress: JobProgress) -> None:
+    if watch is not None:
+        watch(rows, progress)
+
+
+def _one_by_one(
+    requests: Sequence[PredictionRequest], tell: Callable[[JobProgress], None]
+) -> Iterator[PredictionRequest]:
+    """Tell before each galaxy how many are measured."""
+    for measured, request in enumerate(requests):
+        tell(JobProgress(stage="measuring", done=measured, total=len(requests)))
+        yield request

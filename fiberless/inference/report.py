@@ -27,10 +27,11 @@ from fiberless.contract import (
     ServiceInfo,
     prediction_id,
 )
+from fiberless.errors import FatalError
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
 from fiberless.inference.novelty import Oddity, reported
 from fiberless.inference.physical_properties import physical_properties
-from fiberless.inference.spread import QUANTILE_LEVELS, observed_spread
+from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
 from fiberless.manifest import Manifest
 from fiberless.properties import Flag, Properties
 from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
@@ -56,22 +57,40 @@ class Drawn:
 
     Parameters
     ----------
-    ln_flux_rest : (K, 3902), see `fiberless.inference.latent.Candidates`
+    ln_flux_rest : (K, 3902), see `fiberless.inference.latent.Candidates`; or none, where a family draws
+        spectra in the observed frame
     redshift, score : (K,)
     physical : {name: (K,)}, see `fiberless.inference.physical`
     medoid : index of the medoid
     r_magnitude : r inside 7"; NaN where the flux is not positive
     oddities : what is unlike the training set
+    ln_flux_observed : (K, 4500), see `fiberless.inference.cascade.CascadeCandidates`; where there is no
+        `ln_flux_rest`
 
     """
 
-    ln_flux_rest: FloatArray
+    ln_flux_rest: FloatArray | None
     redshift: FloatArray
     physical: dict[str, FloatArray]
     score: FloatArray
     medoid: int
     r_magnitude: float
     oddities: tuple[Oddity, ...]
+    ln_flux_observed: FloatArray | None = None
+
+    def flux(self) -> FloatArray:
+        """F_λ (K, 4500) on `OBSERVED_WAVE_AA`."""
+        if self.ln_flux_rest is not None:
+            return np.exp(resample_log_flux(self.ln_flux_rest, self.redshift, OBSERVED_WAVE_AA))
+        if self.ln_flux_observed is None:
+            raise FatalError("model-unavailable", "a family has drawn no spectra")
+        return np.exp(self.ln_flux_observed)
+
+    def spread(self, flux: FloatArray, redshift_shown: float) -> ObservedSpread:
+        """How much the candidates differ, as `fiberless.inference.spread` takes it in the rest frame."""
+        if self.ln_flux_rest is None:
+            return shifted_spread(flux, self.redshift, redshift_shown)
+        return observed_spread(self.ln_flux_rest, redshift_shown)
 
 
 def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> PredictionResult:
@@ -86,7 +105,9 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
     redshift = drawn.redshift[order]
     is_best = request.options.select == "contrastive"
     shown = 0 if is_best else int(np.flatnonzero(order == drawn.medoid)[0])
-    flux = np.exp(resample_log_flux(drawn.ln_flux_rest[order], redshift, OBSERVED_WAVE_AA))
+    unordered = drawn.flux()
+    flux = unordered[order]
+    physical = {key: values[order] for key, values in drawn.physical.items()}
     name = prediction_id(request, engine.manifest)
     warnings = _warnings(request, drawn, engine.manifest)
     prediction = Prediction(
@@ -95,11 +116,13 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
         label=request.options.label,
         created=datetime.now(UTC),
         warnings=warnings,
-        spectrum=_spectrum(flux[shown], drawn.ln_flux_rest, redshift[shown], request.options.select),
+        spectrum=_spectrum(
+            flux[shown], drawn.spread(unordered, redshift[shown]), redshift[shown], request.options.select
+        ),
         candidates=_candidates(name, drawn.score[order], redshift),
-        properties=_properties(flux, redshift, drawn.physical, warnings),
+        properties=_properties(flux, redshift, physical, warnings),
         provenance=_provenance(request, engine),
-        links=PredictionLinks(self=_path(name), spectrum_fits=f"{_path(name)}/spectrum?format=fits"),
+        links=_links(name),
     )
     return PredictionResult(
         prediction, PredictionArrays(flux.astype(np.float32), redshift.astype(np.float32))
@@ -110,15 +133,22 @@ def _path(name: str) -> str:
     return f"/api/v1/predictions/{name}"
 
 
+def _links(name: str) -> PredictionLinks:
+    path = _path(name)
+    return PredictionLinks(
+        self=path,
+        spectrum_fits=f"{path}/spectrum?format=fits",
+        cutout=f"{path}/cutout",
+        preview=f"{path}/preview.png",
+    )
+
+
 def _values(array: FloatArray) -> list[float | None]:
     """Six significant digits; null where the model does not reach."""
     return [None if isnan(value) else value for value in significant(array).tolist()]
 
 
-def _spectrum(
-    flux: FloatArray, ln_flux_rest: FloatArray, redshift: float, statistic: str
-) -> PredictedSpectrum:
-    spread = observed_spread(ln_flux_rest, redshift)
+def _spectrum(flux: FloatArray, spread: ObservedSpread, redshift: float, statistic: str) -> PredictedSpectrum:
     document: dict[str, Any] = {
         "n": OBSERVED_WAVE_AA.size,
         "redshift": float(significant(np.asarray(redshift))),
@@ -168,7 +198,13 @@ def _properties(
     physical: dict[str, FloatArray],
     warnings: tuple[PredictionWarning, ...],
 ) -> Properties:
-    measured = measure_candidates(OBSERVED_WAVE_AA, flux, redshift, level=INTERVAL_LEVEL)
+    measured = measure_candidates(
+        OBSERVED_WAVE_AA,
+        flux,
+        redshift,
+        sigma_star_kms=10 ** physical["lg_sigma"] if physical else None,
+        level=INTERVAL_LEVEL,
+    )
     measured = measured.model_copy(
         update=physical_properties(physical, measured.lines["Halpha"].ew, level=INTERVAL_LEVEL)
     )

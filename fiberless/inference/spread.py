@@ -4,10 +4,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from fiberless.arrays import FloatArray
+from fiberless.arrays import FloatArray, IntArray
 from fiberless.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
 
-__all__ = ["QUANTILE_LEVELS", "ObservedSpread", "observed_spread"]
+__all__ = ["QUANTILE_LEVELS", "ObservedSpread", "observed_spread", "shifted_spread"]
 
 QUANTILE_LEVELS: Final = (0.16, 0.5, 0.84)
 
@@ -46,3 +46,43 @@ def observed_spread(ln_flux_rest: FloatArray, redshift_shown: float) -> Observed
     # linear, since a spread may be zero
     std_shown = np.interp(OBSERVED_WAVE_AA / (1 + redshift_shown), REST_WAVE_AA, std)
     return ObservedSpread(np.where(np.isnan(quantiles[0]), np.nan, std_shown), quantiles)
+
+
+def shifted_spread(flux: FloatArray, redshift: FloatArray, redshift_shown: float) -> ObservedSpread:
+    """Spread of candidates that are known in the observed frame alone, each at its own redshift.
+
+    Each is shifted to the shown redshift first, for the reason that `observed_spread` gives.
+
+    Parameters
+    ----------
+    flux : (K, 4500) F_λ on `OBSERVED_WAVE_AA`
+    redshift : (K,)
+    redshift_shown : that of one of them
+
+    Returns
+    -------
+    ObservedSpread
+        In the unit of F_λ; near the ends over those candidates alone that reach there.
+
+    """
+    rest_aa = OBSERVED_WAVE_AA / (1 + redshift_shown)
+    shifted = [
+        np.interp(rest_aa * (1 + z), OBSERVED_WAVE_AA, row.astype(np.float64), left=np.nan, right=np.nan)
+        for z, row in zip(redshift, flux, strict=True)
+    ]
+    values = np.sort(shifted, axis=0)  # NaN last
+    count = np.isfinite(values).sum(axis=0)
+    mean = np.nansum(values, axis=0) / count
+    squares = np.nansum((values - mean) ** 2, axis=0)
+    std = np.sqrt(np.divide(squares, count - 1, out=np.full(len(mean), np.nan), where=count > 1))
+    return ObservedSpread(std, np.stack([_weibull(values, count, level) for level in QUANTILE_LEVELS]))
+
+
+def _weibull(ordered: FloatArray, count: IntArray, level: float) -> FloatArray:
+    """Quantile (L,) of the first `count` (L,) of ascending values (K, L), Weibull positions i / (K + 1)."""
+    position = np.clip(level * (count + 1) - 1, 0, count - 1)
+    below = np.floor(position).astype(np.intp)
+    above = np.minimum(below + 1, count - 1)
+    low, high = (np.take_along_axis(ordered, row[None], axis=0)[0] for row in (below, above))
+    quantile: FloatArray = low + (position - below) * (high - low)
+    return quantile

@@ -14,7 +14,6 @@ __all__ = ["serve"]
 
 _READY_SECONDS: Final = 300.0
 _TICK_SECONDS: Final = 0.2
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(settings: Settings, *, say: Callable[[str], None] = print) -> None:
@@ -26,8 +25,8 @@ def serve(settings: Settings, *, say: Callable[[str], None] = print) -> None:
         If it cannot start; see `Stack`.
 
     """
-    if settings.host not in _LOOPBACK:
-        say(f"warning: {settings.host} is not loopback, and this service has no access control yet")
+    if not settings.is_loopback and not settings.needs_keys:
+        say(f"warning: anybody who reaches {settings.host} may use this service (FIBERLESS_ACCESS)")
     stopping = threading.Event()
     stack = Stack(settings, say)
     say("starting …")

@@ -18,6 +18,7 @@ from fiberless.errors import FatalError, UsageError
 from fiberless.launcher.broker import find_redis_server, redis_command, socket_folder
 from fiberless.launcher.child import Child
 from fiberless.settings import Settings
+from fiberless.storage.door import refuse_open_door
 
 __all__ = ["Stack", "checkout_root"]
 
@@ -149,6 +150,7 @@ class Stack:
         for name in ("logs", "redis"):
             (self._data_dir / name).mkdir(parents=True, exist_ok=True)
         self._lock_data_dir()
+        refuse_open_door(self._settings)
         listener = self._resources.enter_context(_listen(self._settings.host, self._settings.port))
         port = listener.getsockname()[1]
         self.url = f"http://{_reachable(self._settings.host)}:{port}"
@@ -178,6 +180,7 @@ class Stack:
         paths = [str(self._root), *filter(None, [os.environ.get("PYTHONPATH")])]
         return os.environ | {
             "FIBERLESS_HOST": self._settings.host,
+            "FIBERLESS_ACCESS": self._settings.access,
             "FIBERLESS_PORT": str(port),
             "FIBERLESS_DATA_DIR": str(self._data_dir),
             "FIBERLESS_MODEL_STORE": str(found.resolve()),

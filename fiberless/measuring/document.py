@@ -25,7 +25,12 @@ class MeasuredSpectrum(BaseModel):
     quantities: dict[str, Measurement] = Field(default_factory=dict)
     classes: dict[str, Classification] = Field(default_factory=dict)
     lines: dict[str, LineMeasurement] = Field(default_factory=dict)
-    lick: dict[str, Measurement] = Field(default_factory=dict)
+    lick: dict[str, Measurement] = Field(
+        default_factory=dict, description="Indices at the spectrum's own resolution"
+    )
+    lick_system: dict[str, Measurement] = Field(
+        default_factory=dict, description="The same indices at the resolution of the Lick system"
+    )
     stars: dict[str, Measurement] = Field(
         default_factory=dict, description="Kinematics and populations of the full-spectrum fit"
     )

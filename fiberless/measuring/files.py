@@ -99,10 +99,14 @@ def measure_spectrum(source: SpectrumFile, *, redshift: float | None = None) -> 
     )
     if document.redshift.value is None or document.redshift_issues:
         return MeasuredFile(source, document, None)
-    measured = measure_observed(
-        source.spectrum.wave_aa, pixels.flux[0], _ivar(pixels), document.redshift.value
-    )
     stars = stellar_measurements(pixels, document.redshift.value)
+    measured = measure_observed(
+        source.spectrum.wave_aa,
+        pixels.flux[0],
+        _ivar(pixels),
+        document.redshift.value,
+        sigma_star_kms=stars["velocity_dispersion"].value,
+    )
     return _complete(source, document.model_copy(update={"stars": stars}), measured)
 
 
@@ -122,7 +126,9 @@ def _predicted(source: SpectrumFile) -> MeasuredFile:
 def _complete(
     source: SpectrumFile, document: MeasuredSpectrum, measured: SpectrumMeasurements
 ) -> MeasuredFile:
-    update = {name: getattr(measured, name) for name in ("quantities", "classes", "lines", "lick")}
+    update = {
+        name: getattr(measured, name) for name in ("quantities", "classes", "lines", "lick", "lick_system")
+    }
     fit = MeasuredFit(
         wave_aa=measured.wave_aa, continuum=measured.fit.continuum[0], lines=measured.fit.lines[0]
     )

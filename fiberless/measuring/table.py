@@ -87,6 +87,8 @@ def _measurements(document: MeasuredSpectrum) -> Iterator[tuple[str, Measurement
         yield f"EW {name}", found.ew
     for name, index in document.lick.items():
         yield f"Lick {name}", index
+    for name, index in document.lick_system.items():
+        yield f"Lick/IDS {name}", index
 
 
 def _remarks(document: MeasuredSpectrum) -> Iterator[str]:
@@ -143,7 +145,12 @@ def _row(document: MeasuredSpectrum) -> dict[str, float | str | None]:
 
 
 def _key(name: str) -> str:
-    return name.replace("EW ", "ew_").replace("Lick ", "lick_").replace(" ", "_")
+    return (
+        name.replace("EW ", "ew_")
+        .replace("Lick/IDS ", "lick_system_")
+        .replace("Lick ", "lick_")
+        .replace(" ", "_")
+    )
 
 
 def _column(values: Sequence[float | str | None]) -> np.ndarray:

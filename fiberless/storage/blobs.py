@@ -3,6 +3,9 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,21 @@ from fsspec.implementations.local import LocalFileSystem
 
 from fiberless.errors import FatalError, TransientError
 
-__all__ = ["BlobStore"]
+__all__ = ["BlobStore", "StoredBlob"]
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """A file of the blob store; `modified` in seconds since 1970-01-01 UTC, `size` in bytes."""
+
+    path: str
+    modified: float
+    size: int
+
+    @property
+    def key(self) -> str:
+        """Key of the blob; no key at all for what a killed writer has left behind."""
+        return self.path.rpartition("/")[2]
 
 
 class BlobStore:
@@ -29,7 +46,7 @@ class BlobStore:
         self._files, self._root = url_to_fs(url)
 
     def put(self, data: bytes) -> str:
-        """Store bytes durably and return their key, the sha256 in hex.
+        """Store bytes durably and return their key, the sha256 in hex; what is there already is young again.
 
         Raises
         ------
@@ -40,12 +57,10 @@ class BlobStore:
         key = hashlib.sha256(data).hexdigest()
         path = self._path(key)
         try:
-            if self._files.exists(path):
-                return key
-            if isinstance(self._files, LocalFileSystem):
-                _write_durably(Path(path), data)
-            else:
+            if not isinstance(self._files, LocalFileSystem):
                 self._files.pipe_file(path, data)
+            elif not _is_made_young(Path(path)):
+                _write_durably(Path(path), data)
         except OSError as error:
             raise TransientError("storage-unavailable", "the blob store cannot be written") from error
         return key
@@ -70,6 +85,46 @@ class BlobStore:
         if hashlib.sha256(data).hexdigest() != key:
             raise FatalError("internal-error", f"blob {key} is corrupt")
         return data
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """All blobs, in no order; also what a writer that was killed has left behind.
+
+        Raises
+        ------
+        TransientError
+            `storage-unavailable` if the folder cannot be listed.
+
+        """
+        for shard in range(256):
+            try:
+                found = self._files.ls(f"{self._root}/{shard:02x}", detail=True, refresh=True)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise TransientError("storage-unavailable", "the blob store cannot be listed") from error
+            for info in found:
+                yield StoredBlob(info["name"], modified=_modified(info), size=int(info["size"]))
+
+    def discard(self, blob: StoredBlob, *, before: float) -> bool:
+        """Delete a blob last asked for before a time; False, and nothing done, if it is younger by now.
+
+        Parameters
+        ----------
+        before : float
+            Seconds since 1970-01-01 UTC.
+
+        """
+        try:
+            if isinstance(self._files, LocalFileSystem):
+                return _discard_local(Path(blob.path), before)
+            if _modified(self._files.info(blob.path, refresh=True)) >= before:
+                return False
+            self._files.rm_file(blob.path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise TransientError("storage-unavailable", "a blob cannot be deleted") from error
+        return True
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key[:2]}/{key}"
@@ -97,3 +152,31 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_made_young(path: Path) -> bool:
+    """Whether the file is there; if so it is young from now on, and so safe from `discard`."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _discard_local(path: Path, before: float) -> bool:
+    """Move the file aside before looking at its age: a writer who comes later finds none, and writes one."""
+    if path.stat().st_mtime >= before:
+        return False
+    aside = path.with_name(f".{path.name}.discarded")
+    path.rename(aside)
+    if aside.stat().st_mtime >= before:
+        aside.rename(path)
+        return False
+    aside.unlink()
+    return True
+
+
+def _modified(info: Mapping[str, Any]) -> float:
+    """Time of the last write, in seconds, in the words of the file system: local, S3, others."""
+    told = next(info[word] for word in ("mtime", "LastModified", "updated", "created") if word in info)
+    return told.timestamp() if isinstance(told, datetime) else float(told)

@@ -1,13 +1,14 @@
 """Cutouts and prediction arrays as canonical safetensors bytes, and back: equal values, equal bytes."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load, save
 
 from fiberless.contract import PredictionArrays
-from fiberless.cutout import Cutout
+from fiberless.cutout import Cutout, TangentWcs
 
 __all__ = ["decode_arrays", "decode_cutout", "encode_arrays", "encode_cutout"]
 
@@ -30,6 +31,7 @@ def encode_cutout(cutout: Cutout) -> bytes:
         "source": cutout.source,
         "notes": list(cutout.notes),
         "pixel_scale_arcsec": cutout.pixel_scale_arcsec,
+        "wcs": None if cutout.wcs is None else asdict(cutout.wcs),
     }
     return bytes(save(tensors, metadata={_METADATA_KEY: json.dumps(facts, sort_keys=True)}))
 
@@ -47,6 +49,7 @@ def decode_cutout(data: bytes) -> Cutout:
         source=facts["source"],
         notes=tuple(facts["notes"]),
         pixel_scale_arcsec=facts["pixel_scale_arcsec"],
+        wcs=_wcs_of(facts.get("wcs")),
     )
 
 
@@ -65,6 +68,15 @@ def decode_arrays(data: bytes) -> PredictionArrays:
     return PredictionArrays(
         candidate_flux=tensors["candidate_flux"], candidate_redshift=tensors["candidate_redshift"]
     )
+
+
+def _wcs_of(facts: dict[str, list[float]] | None) -> TangentWcs | None:
+    if facts is None:
+        return None
+    ra, dec = facts["crval_deg"]
+    x, y = facts["crpix"]
+    first, second, third, fourth = facts["cd_deg"]
+    return TangentWcs((ra, dec), (x, y), (first, second, third, fourth))
 
 
 def _metadata(data: bytes) -> dict[str, str]:

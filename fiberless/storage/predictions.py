@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select
 
-from fiberless.contract import JobPhase, Prediction, PredictionArrays, PredictionResult
+from fiberless.contract import JobPhase, ObjectInfo, Prediction, PredictionArrays, PredictionResult
 from fiberless.cutout import Cutout
 from fiberless.errors import UsageError
+from fiberless.storage.changes import change_jobs
 from fiberless.storage.encoding import decode_arrays, decode_cutout, encode_arrays
 from fiberless.storage.engine import NOW
 from fiberless.storage.leases import held_by
 from fiberless.storage.opened import Opened
+from fiberless.storage.positions import cell_of
 from fiberless.storage.schema import JOB, OBJECT, PREDICTION
 
-__all__ = ["Archive", "PredictionSummary"]
+__all__ = ["Archive", "PredictionSummary", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -88,16 +90,6 @@ class Archive(Opened):
         """Image that a prediction was made from; raises as `prediction_json`."""
         return decode_cutout(self.blobs.get(self._row(prediction_id).cutout_key))
 
-    def predictions_of(self, object_id: str) -> list[PredictionSummary]:
-        """All predictions of an object, newest first; empty if there is none."""
-        statement = (
-            select(PREDICTION)
-            .where(PREDICTION.c.object_id == object_id)
-            .order_by(PREDICTION.c.created.desc(), PREDICTION.c.id)
-        )
-        with self.database.read() as connection:
-            return [_summary_of(row) for row in connection.execute(statement)]
-
     def _row(self, prediction_id: str) -> Row[Any]:
         statement = select(PREDICTION).where(PREDICTION.c.id == prediction_id)
         with self.database.read() as connection:
@@ -115,6 +107,7 @@ class Archive(Opened):
             "object_id": document.object.object_id,
             "ra": document.object.ra,
             "dec": document.object.dec,
+            "cell": _cell(document.object),
             "redshift": document.properties.redshift.value,
             "model_version": document.provenance.model.version,
             "document_key": self.blobs.put(document.model_dump_json(by_alias=True).encode()),
@@ -122,37 +115,37 @@ class Archive(Opened):
         }
 
     def _finish(self, connection: Connection, job_id: str, owner: str, row: dict[str, Any]) -> bool:
-        held = select(JOB.c.cutout_key).where(JOB.c.id == job_id, held_by(owner)).with_for_update()
-        job = connection.execute(held).one_or_none()
+        wanted = select(JOB.c.cutout_key, JOB.c.owner).where(JOB.c.id == job_id, held_by(owner))
+        job = connection.execute(wanted.with_for_update()).one_or_none()
         if job is None:
             return False
-        new = self.database.insert(PREDICTION).values(cutout_key=job.cutout_key, **row)
+        new = self.database.insert(PREDICTION).values(cutout_key=job.cutout_key, owner=job.owner, **row)
         connection.execute(new.on_conflict_do_nothing())
         if row["object_id"] is not None:
-            self._write_object(connection, row)
-        connection.execute(
-            update(JOB)
-            .where(JOB.c.id == job_id)
-            .values(
-                phase=JobPhase.COMPLETED,
-                ended=NOW,
-                prediction_id=row["id"],
-                progress_stage="done",
-                progress_done=JOB.c.progress_total,
-                lease_owner=None,
-                lease_until=None,
-            )
+            self._write_object(connection, row, owner=job.owner)
+        change_jobs(
+            connection,
+            JOB.c.id == job_id,
+            phase=JobPhase.COMPLETED,
+            ended=NOW,
+            prediction_id=row["id"],
+            progress_stage="done",
+            progress_done=JOB.c.progress_total,
+            lease_owner=None,
+            lease_until=None,
         )
         return True
 
-    def _write_object(self, connection: Connection, row: dict[str, Any]) -> None:
+    def _write_object(self, connection: Connection, row: dict[str, Any], *, owner: str) -> None:
         """Note an object under the position of its newest prediction."""
         facts = {"ra": row["ra"], "dec": row["dec"], "updated": NOW}
-        new = self.database.insert(OBJECT).values(object_id=row["object_id"], **facts)
-        connection.execute(new.on_conflict_do_update(index_elements=[OBJECT.c.object_id], set_=facts))
+        new = self.database.insert(OBJECT).values(owner=owner, object_id=row["object_id"], **facts)
+        key = [OBJECT.c.owner, OBJECT.c.object_id]
+        connection.execute(new.on_conflict_do_update(index_elements=key, set_=facts))
 
 
-def _summary_of(row: Row[Any]) -> PredictionSummary:
+def summary_of(row: Row[Any]) -> PredictionSummary:
+    """Summary in a row that has the columns of one."""
     return PredictionSummary(
         id=row.id,
         created=datetime.fromtimestamp(row.created, tz=UTC),
@@ -162,3 +155,7 @@ def _summary_of(row: Row[Any]) -> PredictionSummary:
         redshift=row.redshift,
         model_version=row.model_version,
     )
+
+
+def _cell(place: ObjectInfo) -> int | None:
+    return None if place.ra is None or place.dec is None else int(cell_of(place.ra, place.dec))

@@ -1,19 +1,25 @@
 """`Store`: the whole of storage behind one door, and how it is opened."""
 
 from fiberless.settings import Settings
+from fiberless.storage.batch_feed import BatchFeed
+from fiberless.storage.batches import BatchBook
 from fiberless.storage.blobs import BlobStore
 from fiberless.storage.engine import Database
 from fiberless.storage.jobs import JobBook
+from fiberless.storage.keys import KeyBook
 from fiberless.storage.leases import Leases
 from fiberless.storage.migrate import migrate
+from fiberless.storage.objects import ObjectBook
+from fiberless.storage.ownership import Ownership
 from fiberless.storage.predictions import Archive
+from fiberless.storage.retention import Retained
 from fiberless.storage.roster import Roster
 
 __all__ = ["Store", "open_store"]
 
 
-class Store(JobBook, Leases, Archive, Roster):
-    """Jobs, leases, predictions and heartbeats. Safe to share between threads, not across a fork."""
+class Store(BatchBook, BatchFeed, JobBook, Leases, Archive, ObjectBook, Roster, KeyBook, Ownership, Retained):
+    """Batches, jobs, leases, predictions and keys. Safe to share between threads, not across a fork."""
 
 
 def open_store(settings: Settings) -> Store:

@@ -50,7 +50,7 @@ class TrainingConfig(_Frozen):
     )
     basis: str | None = Field(
         default=None,
-        description="Version folder whose basis is taken, e.g. model_store/latent-2; noisy spectra need one",
+        description="Version folder whose basis is taken, e.g. model_store/latent-3; noisy spectra need one",
     )
     redshift_support: tuple[float, float] = (0.029, 0.171)
     widths: tuple[int, ...] = (32, 64, 128, 128)
@@ -68,7 +68,7 @@ class TrainingConfig(_Frozen):
     contrastive: StageConfig = StageConfig(
         steps=3600, batch_size=256, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=400
     )
-    denoiser: StageConfig = StageConfig(steps=5000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
+    denoiser: StageConfig = StageConfig(steps=9000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
 
     def with_steps(self, *, contrastive: int | None = None, denoiser: int | None = None) -> Self:
         """The same training with other numbers of steps; None keeps a stage's."""

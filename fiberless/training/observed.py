@@ -18,7 +18,8 @@ from torch import Tensor
 from fiberless.arrays import FloatArray
 from fiberless.datasets.shards import DatasetInfo, ShardSet
 from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
-from fiberless.inference.projection import BasisFit, GaussianPrior, Nuisance, fit_spectra, joined
+from fiberless.inference.basis_posterior import BasisFit, GaussianPrior, Nuisance, joined
+from fiberless.inference.projection import fit_spectra
 from fiberless.process_pool import process_pool
 from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS
 

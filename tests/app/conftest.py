@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def galaxy_fits() -> bytes:
 @pytest.fixture(scope="session")
 def other_galaxy_fits() -> bytes:
     return write_cutout(synthetic_cutout(2))
+
+
+@pytest.fixture(scope="session")
+def make_placed() -> Callable[[float, float], bytes]:
+    """FITS of a galaxy at a place on the sky."""
+
+    def make(ra: float, dec: float) -> bytes:
+        return write_cutout(replace(synthetic_cutout(1), ra=ra, dec=dec))
+
+    return make
 
 
 @asynccontextmanager

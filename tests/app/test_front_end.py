@@ -67,7 +67,7 @@ async def test_a_store_without_a_default_model_is_our_fault(client, galaxy_fits,
 
 async def test_the_front_page_says_what_this_is_and_needs_no_other_host(client):
     page = (await client.get("/")).text
-    assert "Predicted, not observed" in page
+    assert "PREDICTED, NOT OBSERVED" in page
     assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
     for path in re.findall(r'href="(/[^"]*)"', page):
         assert (await client.get(path)).status_code in {200, 503}
@@ -100,7 +100,7 @@ async def test_head_answers_as_get_does(client):
 
 
 async def test_a_method_that_is_not_there_names_those_that_are(client):
-    assert (await client.delete("/api/v1/predictions")).headers["Allow"] == "POST"
+    assert (await client.delete("/api/v1/predictions")).headers["Allow"] == "OPTIONS, POST"
 
 
 @pytest.mark.parametrize("slug", PROBLEMS)

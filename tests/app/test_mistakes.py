@@ -178,10 +178,12 @@ MISTAKES = [
         document('{"target": {"ra": 1, "dec": 1, "epoch": 2000}}'),
     ),
     Mistake(
-        "target by name",
+        "target by name and position",
         "invalid-parameter",
-        document('{"target": {"object_id": "sdss:1237648720693755918"}}'),
+        document('{"target": {"object_id": "sdss:1237648720693755918", "ra": 1, "dec": 1}}'),
     ),
+    Mistake("target without anything", "invalid-parameter", document('{"target": {}}')),
+    Mistake("target that is a number", "invalid-parameter", document('{"target": 5}')),
     Mistake("target by bad name", "invalid-object-id", document('{"target": {"object_id": "a/b"}}')),
     Mistake("two images", "bad-multipart", form("image", "image")),
     Mistake("image and bands", "bad-multipart", form("image", "image_u")),
@@ -211,23 +213,29 @@ MISTAKES = [
     Mistake("unknown path", "not-found", {"method": "GET", "url": "/api/v2/predictions"}),
     Mistake("unknown job", "not-found", {"method": "GET", "url": "/api/v1/jobs/j_0"}),
     Mistake("job id with NUL", "not-found", {"method": "GET", "url": "/api/v1/jobs/a%00b"}),
-    Mistake("endless wait", "invalid-parameter", {"method": "GET", "url": "/api/v1/jobs/j_0?wait=1e9"}),
-    Mistake("wait=nan", "invalid-parameter", {"method": "GET", "url": "/api/v1/jobs/j_0?wait=nan"}),
+    Mistake("cancel an unknown job", "not-found", {"method": "DELETE", "url": "/api/v1/jobs/j_0"}),
+    Mistake("follow an unknown job", "not-found", {"method": "GET", "url": "/api/v1/jobs/j_0/events"}),
+    Mistake("unknown phase", "invalid-parameter", {"method": "GET", "url": "/api/v1/jobs?phase=DONE"}),
+    Mistake("not a cursor", "invalid-parameter", {"method": "GET", "url": "/api/v1/jobs?cursor=W10"}),
+    Mistake("page of 10^9", "invalid-parameter", {"method": "GET", "url": "/api/v1/jobs?limit=1000000000"}),
+    Mistake("all jobs deleted", "method-not-allowed", {"method": "DELETE", "url": "/api/v1/jobs"}),
     Mistake("unknown prediction", "not-found", {"method": "GET", "url": f"{URL}/p_0"}),
     Mistake("spectrum of nothing", "not-found", {"method": "GET", "url": f"{URL}/p_0/spectrum"}),
     Mistake(
         "spectrum as PDF",
         "not-acceptable",
-        {"method": "GET", "url": f"{URL}/p_0/spectrum", "headers": {"Accept": "application/pdf"}},
+        {"method": "GET", "url": f"{URL}/p_stored/spectrum", "headers": {"Accept": "application/pdf"}},
     ),
     Mistake(
-        "unknown format", "invalid-parameter", {"method": "GET", "url": f"{URL}/p_0/spectrum?format=pdf"}
+        "unknown format", "invalid-parameter", {"method": "GET", "url": f"{URL}/p_stored/spectrum?format=pdf"}
     ),
-    Mistake("unknown frame", "invalid-parameter", {"method": "GET", "url": f"{URL}/p_0/spectrum?frame=lab"}),
+    Mistake(
+        "unknown frame", "invalid-parameter", {"method": "GET", "url": f"{URL}/p_stored/spectrum?frame=lab"}
+    ),
     Mistake(
         "negative candidate",
         "invalid-parameter",
-        {"method": "GET", "url": f"{URL}/p_0/spectrum?candidate=-1"},
+        {"method": "GET", "url": f"{URL}/p_stored/spectrum?candidate=-1"},
     ),
     Mistake("object that nobody submitted", "not-found", {"method": "GET", "url": "/api/v1/objects/sdss:1"}),
     Mistake("object with a bad name", "invalid-object-id", {"method": "GET", "url": "/api/v1/objects/a%0ab"}),
@@ -237,8 +245,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-async def test_a_mistake_answers_its_problem(shared_client, mistake):
+async def test_a_mistake_answers_its_problem(shared_client, prediction_id, mistake):
     request = {"method": "POST", "url": URL} | mistake.request
+    request["url"] = request["url"].replace("p_stored", prediction_id)
     if callable(request.get("content")):
         request["content"] = request["content"]()
     answer = await shared_client.request(**request)

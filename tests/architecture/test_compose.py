@@ -99,7 +99,8 @@ def test_each_variable_of_ours_is_a_setting(name):
 @pytest.mark.parametrize("name", OURS)
 def test_literal_values_of_variables_are_accepted_by_the_settings(name, monkeypatch):
     for variable, value in SERVICES[name]["environment"].items():
-        monkeypatch.setenv(variable, re.sub(r"\$\{[^}]*\}", "x", value))
+        chosen = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
+        monkeypatch.setenv(variable, re.sub(r"\$\{[^}]*\}", "x", chosen))
     assert Settings().log_format == "json"
 
 
@@ -108,6 +109,8 @@ def test_the_front_end_listens_where_its_port_is_published_and_on_this_host_only
     (published,) = SERVICES["api"]["ports"]
     assert environment["FIBERLESS_HOST"] == "0.0.0.0"  # noqa: S104  inside the container
     assert published.startswith("${PUBLISH_ADDRESS:-127.0.0.1}:")
+    assert environment["FIBERLESS_PUBLISHED_HOST"] == "${PUBLISH_ADDRESS:-127.0.0.1}"
+    assert environment["FIBERLESS_ACCESS"] == "${ACCESS:-auto}"
     assert published.endswith(f":{environment['FIBERLESS_PORT']}")
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["api"]
 

@@ -100,6 +100,7 @@ def settings(tmp_path, toy_store, broker):
         sweep_seconds=0.3,
         resend_seconds=0.5,
         device="cpu",
+        cutout_sources="none",
     )
 
 

@@ -1,14 +1,7 @@
 """`fiberless serve` as a whole: real processes, a toy model, HTTP."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import psutil
@@ -17,43 +10,9 @@ import pytest
 from fiberless.client import Client
 from fiberless.cutouts.fits import write_cutout
 from fiberless.testing import synthetic_cutout, write_toy_store
+from tests.running_service import PATIENCE_SECONDS, PROCESSES, serving
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
-PROCESSES = {"api", "fetch", "predict", "redis"}
-PATIENCE_SECONDS = 120.0
-
-
-class Service:
-    """A running `fiberless serve`, and what it prints."""
-
-    def __init__(self, process: subprocess.Popen[str], output: Path) -> None:
-        self.process = process
-        self._output = output
-
-    def said(self, text: str) -> bool:
-        return text in self._output.read_text()
-
-    @property
-    def url(self) -> str:
-        self.wait(lambda: self.said("listens on"))
-        return self._output.read_text().split("listens on ")[1].split()[0]
-
-    def wait(self, happened: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not happened():
-            assert self.process.poll() is None, self._output.read_text()
-            assert time.monotonic() < deadline, self._output.read_text()
-            time.sleep(0.05)
-
-    def children(self) -> dict[str, psutil.Process]:
-        return {_name(child): child for child in psutil.Process(self.process.pid).children(recursive=True)}
-
-
-def _name(process: psutil.Process) -> str:
-    words = process.cmdline()
-    if "redis-server" in words[0]:
-        return "redis"
-    return "api" if "app" in words else words[-1]
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +20,6 @@ def model_store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     write_toy_store(folder)
     return folder
-
-
-@contextmanager
-def serving(folder: Path, model_store: Path, *options: str) -> Iterator[Service]:
-    folder.mkdir(exist_ok=True)
-    output = folder / f"output-{len(list(folder.glob('output-*')))}.txt"
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("FIBERLESS_") and k != "PORT"}
-    environment = clean | {"FIBERLESS_MODEL_STORE": str(model_store), "OMP_NUM_THREADS": "1"}
-    words = ["-c", "from fiberless.cli import main; main()", "serve", "--data-dir", str(folder), *options]
-    with (
-        output.open("w") as stream,
-        subprocess.Popen(
-            [sys.executable, "-u", *words], stdout=stream, stderr=stream, env=environment, text=True
-        ) as process,
-    ):
-        try:
-            yield Service(process, output)
-        finally:
-            process.kill()
 
 
 def is_gone(process: psutil.Process) -> bool:

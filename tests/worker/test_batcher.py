@@ -24,7 +24,7 @@ class ScriptedModel:
         self.may_go.set()
         self._result_for = result_for
 
-    def predict(self, requests):
+    def predict(self, requests, _watch):
         self.calls.append([request.options.label for request in requests])
         self.first_call.set()
         self.may_go.wait()

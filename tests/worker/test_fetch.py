@@ -34,7 +34,11 @@ def published():
 @pytest.fixture
 def fetcher(store, sky, published):
     keeper = LeaseKeeper(store, worker_kind="fetch", worker_id="w", lease_seconds=60)
-    return Fetcher(store, sky, keeper=keeper, publish=lambda *hint: published.append(hint), max_attempts=3)
+
+    def publish(job_id, queue, *, is_batch):
+        published.append((job_id, queue, *(["batch"] if is_batch else [])))
+
+    return Fetcher(store, sky, keeper=keeper, publish=publish, max_attempts=3)
 
 
 def test_a_position_becomes_an_image_that_waits_for_prediction(
@@ -46,6 +50,13 @@ def test_a_position_becomes_an_image_that_waits_for_prediction(
     assert published == [(job_id, "predict")]
     (claimed,) = store.claim([job_id], owner="x", queue="predict", lease_seconds=60, max_attempts=3)
     assert store.load_cutout(claimed).sha256 == synthetic_cutout(5).sha256
+
+
+def test_the_name_of_an_object_is_left_to_the_source(submit, sky, published, fetcher):
+    job_id = submit(target=Target(object_id="sdss:1237648720693755918"))
+    fetcher.run(job_id)
+    assert sky.asked == [Target(object_id="sdss:1237648720693755918")]
+    assert published == [(job_id, "predict")]
 
 
 def test_a_position_without_an_image_ends_its_job(store, submit_position, sky, published, fetcher):

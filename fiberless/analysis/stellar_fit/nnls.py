@@ -13,7 +13,12 @@ _RIDGE: Final = 1e-12
 
 
 def solve_nnls(
-    gram: FloatArray, moment: FloatArray, *, free: BoolArray | None = None, start: BoolArray | None = None
+    gram: FloatArray,
+    moment: FloatArray,
+    *,
+    free: BoolArray | None = None,
+    start: BoolArray | None = None,
+    tolerance: float = _TOLERANCE,
 ) -> FloatArray:
     """Minimise ½ xᵀGx − mᵀx with x ≥ 0, by the active-set method of Bro & de Jong (1997, J. Chemom. 11, 393).
 
@@ -25,6 +30,8 @@ def solve_nnls(
         Columns that may be negative.
     start : (n,) or None
         Columns expected to be positive, such as those of a similar problem: saves time, changes nothing.
+    tolerance : float
+        Slope, over the largest of the start, that is not worth another column.
 
     Returns
     -------
@@ -38,11 +45,13 @@ def solve_nnls(
     unit_gram[np.diag_indices_from(unit_gram)] += _RIDGE
     unbound = np.zeros_like(usable) if free is None else free & usable
     passive = unbound if start is None else unbound | (start & usable)
-    return _active_set(unit_gram, moment * inverse, unbound, passive.copy()) * inverse
+    return _active_set(unit_gram, moment * inverse, unbound, passive.copy(), tolerance) * inverse
 
 
-def _active_set(gram: FloatArray, moment: FloatArray, free: BoolArray, passive: BoolArray) -> FloatArray:
-    limit = _TOLERANCE * max(float(np.abs(moment).max(initial=0.0)), 1e-300)
+def _active_set(
+    gram: FloatArray, moment: FloatArray, free: BoolArray, passive: BoolArray, tolerance: float
+) -> FloatArray:
+    limit = tolerance * max(float(np.abs(moment).max(initial=0.0)), 1e-300)
     x = np.zeros_like(moment)
     for _ in range(5 * moment.size):
         x = _feasible(gram, moment, x, free, passive)

@@ -14,7 +14,7 @@ __all__ = ["PSF_FWHM_ARCSEC", "Seeing", "draw_seeing"]
 PSF_FWHM_ARCSEC: Final = np.array([1.44, 1.36, 1.24, 1.18, 1.20])
 """Median full widths: the survey's (SDSS DR8 pages: 1.53, 1.44, 1.32, 1.26, 1.29 in adaptive moments, which
 the wings raise by 5 %). Two stars in 19 exposures at hand have 1.34, 1.30, 1.07, 1.03, 1.05 so measured."""
-_COMMON_DEX: Final = 0.065
+_COMMON_DEX: Final = 0.08
 _BAND_DEX: Final = 0.025
 _ELLIPTICITY: Final = 0.035
 _WIDE_SHARE_DEX: Final = 0.15

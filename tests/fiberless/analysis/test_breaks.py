@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fiberless.analysis.breaks import break_bands, dn4000, dn4000_error
+from fiberless.analysis.breaks import break_bands, break_error, break_strength, dn4000, dn4000_error
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.wavelength import OBSERVED_WAVE_AA
 
@@ -69,3 +69,29 @@ def test_error_is_the_scatter_of_noisy_copies():
 def test_no_error_without_inverse_variance():
     pixels = PixelFlux.of(OBSERVED_WAVE_AA, stepped(0.08, 1.6)[None])
     assert np.isnan(dn4000_error(pixels, np.array([0.08]))).all()
+
+
+def test_the_wide_break_has_the_bands_of_bruzual():
+    bands = break_bands("D4000")
+    np.testing.assert_allclose(bands.blue_aa, [3751.07, 3951.12], atol=0.01)
+    np.testing.assert_allclose(bands.red_aa, [4051.15, 4251.20], atol=0.01)
+
+
+@pytest.mark.parametrize("redshift", [0.08, 0.12])
+def test_the_wide_break_of_a_step_is_its_height(redshift):
+    """The step lies at 3975 Å, between the bands; the spectrum must reach below 3750 Å."""
+    pixels = PixelFlux.of(OBSERVED_WAVE_AA, stepped(redshift, 1.6)[None])
+    found = break_strength(pixels, np.array([redshift]), name="D4000")
+    np.testing.assert_allclose(found, 1.6, rtol=1e-4)
+    out_of_band = break_strength(pixels, np.array([0.05]), name="D4000")
+    assert np.isnan(out_of_band).all()
+
+
+def test_errors_of_the_wide_break_are_its_scatter():
+    rng = np.random.default_rng(3)
+    spectra = stepped(0.1, 1.5) * (1 + 0.1 * rng.standard_normal((400, OBSERVED_WAVE_AA.size)))
+    ivar = np.broadcast_to((0.1 * stepped(0.1, 1.5)) ** -2.0, spectra.shape)
+    pixels = PixelFlux.of(OBSERVED_WAVE_AA, spectra, ivar)
+    z = np.full(400, 0.1)
+    ratio = break_strength(pixels, z, name="D4000").std() / break_error(pixels, z, name="D4000").mean()
+    assert ratio == pytest.approx(1.0, abs=0.1)

@@ -112,6 +112,7 @@ def test_velocity_search_finds_a_shift_of_the_gas(synthetic):
 
 
 def test_errors_are_the_scatter_of_noisy_copies(synthetic):
+    """Of one galaxy: how the continuum errs from galaxy to galaxy is in the errors, not in this scatter."""
     spectra = synthetic(redshift=np.array([0.09]), sigma_kms=np.array([120.0]), ew_hbeta_aa=np.array([3.0]))
     rng = np.random.default_rng(8)
     sigma = 0.08 * np.median(spectra.flux)
@@ -122,7 +123,7 @@ def test_errors_are_the_scatter_of_noisy_copies(synthetic):
         j = FITTED_LINES.index(name)
         pull = (fit.flux[:, j] - spectra.line_flux[name]) / fit.flux_error[:, j]
         assert abs(np.mean(pull)) < 0.5
-        assert 0.8 < np.std(pull) < 1.35
+        assert 0.6 < np.std(pull) < 1.25
 
 
 def test_pixels_without_weight_do_no_harm(synthetic):

@@ -145,6 +145,12 @@ def test_candidates_become_medians_with_intervals(synthetic):
     assert properties.redshift.value == pytest.approx(np.median(spectra.redshift), rel=1e-5)
     assert set(properties.lines) == set(REPORTED_LINES)
     assert set(properties.lick) == {*index_bands(), "MgFe_prime", "mean_Fe"}
+    assert set(properties.lick_system) == set(properties.lick)
+    assert set(properties.abundances) == {"n2_pp04", "o3n2_pp04", "n2_m13", "o3n2_m13"}
+    assert set(properties.diagrams) == {"bpt_nii_s07", "bpt_sii", "bpt_oi", "whan"}
+    assert {band for band, found in properties.magnitudes.items() if found.flag is Flag.OK} == {"g", "r", "i"}
+    assert properties.balmer_decrement.value == pytest.approx(3.5, rel=0.03)
+    assert properties.gas_sigma.value == pytest.approx(120.0, abs=6.0)
     assert properties.lick["Mgb"].lower < properties.lick["Mgb"].value < properties.lick["Mgb"].upper
     assert (properties.lick["Mgb"].unit, properties.lick["Mg2"].unit) == ("Angstrom", "mag")
     halpha = properties.lines["Halpha"].ew
@@ -190,3 +196,26 @@ def test_indices_are_those_of_the_stars_alone(synthetic):
     )
     for name in ("Hbeta", "HgammaA", "HdeltaA", "Fe5015", "NaD", "Mgb"):
         assert found[name].value == pytest.approx(true[name].value, abs=0.35), name
+
+
+def test_what_rests_on_lines_that_are_not_there_has_no_number(synthetic):
+    spectra = synthetic(redshift=np.full(15, 0.1), sigma_kms=np.full(15, 120.0), ew_hbeta_aa=np.zeros(15))
+    found = measure_candidates(OBSERVED_WAVE_AA, spectra.flux, spectra.redshift)
+    rest_on_lines = [
+        found.gas_sigma,
+        found.balmer_decrement,
+        found.ebv_gas,
+        found.lg_sfr_halpha,
+        *found.abundances.values(),
+    ]
+    assert {(item.value, item.flag) for item in rest_on_lines} == {(None, Flag.NOT_DETECTED)}
+
+
+def test_stars_at_rest_are_asked_for_by_their_dispersion(synthetic):
+    spectra = synthetic(redshift=np.full(3, 0.1), sigma_kms=np.full(3, 120.0), ew_hbeta_aa=np.full(3, 5.0))
+    given = (OBSERVED_WAVE_AA, spectra.flux, spectra.redshift)
+    moving = measure_candidates(*given).lick_system["Fe5335"]
+    at_rest = measure_candidates(*given, sigma_star_kms=np.full(3, 280.0)).lick_system["Fe5335"]
+    assert "not corrected" in moving.method
+    assert "not corrected" not in at_rest.method
+    assert at_rest.value > 1.1 * moving.value

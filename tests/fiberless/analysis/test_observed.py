@@ -8,6 +8,7 @@ from fiberless.analysis.rebinning import PixelFlux
 from fiberless.analysis.reported_lines import REPORTED_LINES
 from fiberless.analysis.synthetic_photometry import magnitudes
 from fiberless.bands import LIGHT_SPEED_AA_S, NMGY_FNU_CGS, magnitude
+from fiberless.datasets.mock.spectra import calibration_error
 from fiberless.properties import Flag
 from fiberless.sdss_spectrum import read_sdss
 from fiberless.wavelength import OBSERVED_WAVE_AA
@@ -29,7 +30,8 @@ def galaxies(synthetic):
 def measured(galaxies):
     rng = np.random.default_rng(32)
     found = []
-    for flux, z in zip(galaxies.flux, galaxies.redshift, strict=True):
+    seen = galaxies.flux * calibration_error(rng, len(galaxies.flux))
+    for flux, z in zip(seen, galaxies.redshift, strict=True):
         sigma = flux.mean() / SNR
         drawn = flux + sigma * rng.standard_normal(flux.size)
         found.append(measure_observed(OBSERVED_WAVE_AA, drawn, np.full(flux.size, sigma**-2), float(z)))

@@ -20,38 +20,17 @@ from fiberless.cutouts.sdss import cut_frames
 from fiberless.cutouts.source import FrameFolderSource, configured_source
 from fiberless.errors import FatalError, UsageError
 from fiberless.settings import Settings
+from tests.survey_files import CORNER, GALAXY, galaxy_frames
 
-SHIFTS = {"u": (3.3, 7.4), "g": (0.4, 10.7), "r": (0.0, 0.0), "i": (-1.8, 2.7), "z": (-1.9, 7.0)}
-"""Pixels by which the same position is displaced in each band, as in the survey."""
-SHAPE = (300, 400)
 REAL_GALAXY = (38.35502, -0.15570)
 COORDINATE_CARDS = [
     f"{stem}{axis}" for stem in ("CTYPE", "CRPIX", "CRVAL", "CD1_", "CD2_") for axis in (1, 2)
 ]
-GALAXY = (10.02, 0.01)
-CORNER = (10.0, 0.0)
-
-
-def frame_header(band: str, *, corner: tuple[float, float] = CORNER) -> fits.Header:
-    """North to the right, as the survey scans; the corner's position at the first pixel of r."""
-    step = 0.396 / 3600
-    dx, dy = SHIFTS[band]
-    cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"}
-    cards |= {"CRPIX1": 1 + dx, "CRPIX2": 1 + dy, "CRVAL1": corner[0], "CRVAL2": corner[1]}
-    cards |= {"CD1_1": 0.0, "CD1_2": step, "CD2_1": step, "CD2_2": 0.0, "RADESYS": "ICRS"}
-    return fits.Header(cards | {"BUNIT": "nanomaggy", "FILTER": band})
 
 
 def write_frames(folder: Path, *, field: int = 1, corner: tuple[float, float] = CORNER) -> None:
-    """Five frames with the galaxy `GALAXY` of σ 2.5 px and 10, 20, … 50 nmgy."""
-    for index, band in enumerate(BANDS):
-        header = frame_header(band, corner=corner)
-        x, y = WCS(header).world_to_pixel_values(*GALAXY)
-        rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
-        profile = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 12.5) / (12.5 * np.pi)
-        noise = np.random.default_rng(field * 10 + index).normal(0, 0.01, SHAPE)
-        image = (profile * 10 * (index + 1) + noise).astype("f4")
-        fits.writeto(folder / f"frame-{band}-000094-3-{field:04d}.fits", image, header)
+    for band, hdu in galaxy_frames(field, corner=corner).items():
+        hdu.writeto(folder / f"frame-{band}-000094-3-{field:04d}.fits")
 
 
 @pytest.fixture(scope="module")
@@ -138,13 +117,13 @@ def test_a_damaged_frame_is_our_fault(folder, tmp_path):
 
 def test_the_configured_source(folder):
     source = configured_source(Settings(frames_dir=folder))
-    assert source == FrameFolderSource(folder)
+    assert source.sources == [("frames", FrameFolderSource(folder))]
     assert source.fetch(Target(ra=GALAXY[0], dec=GALAXY[1])).sha256 == cut_frames(folder, *GALAXY).sha256
 
 
 def test_without_a_source_the_error_says_what_to_set():
-    source = configured_source(Settings(frames_dir=None))
-    with pytest.raises(FatalError, match="FIBERLESS_FRAMES_DIR") as caught:
+    source = configured_source(Settings(cutout_sources="none"))
+    with pytest.raises(FatalError, match="FIBERLESS_CUTOUT_SOURCES") as caught:
         source.fetch(Target(ra=1.0, dec=2.0))
     assert caught.value.slug == "source-unavailable"
 

@@ -76,6 +76,9 @@ def test_measurements_carry_units_intervals_and_flags():
     assert sigma.lower < 70 < sigma.upper
     assert measured["stellar_age"].value == pytest.approx(10 ** VALUES["lg_age"][0], rel=1e-4)
     assert measured["ebv"].value == pytest.approx(VALUES["av"][0] / 4.05, rel=1e-4)
+    specific = measured["ssfr"]
+    assert specific.value == pytest.approx(VALUES["lg_sfr"][0] - VALUES["lg_mass"][0], rel=1e-4)
+    assert specific.unit == "dex(1 / yr)"
     assert measured["gas_metallicity"].flag is Flag.OK
     faint = EW.model_copy(update={"value": 1.0})
     assert physical_properties(cold, faint)["gas_metallicity"].flag is Flag.LOW_CONFIDENCE

@@ -3,9 +3,9 @@
 import pytest
 
 from fiberless.contract import PredictionOptions, PredictionRequest
-from fiberless.cutouts.product import prediction_fits
 from fiberless.inference.predictor import load_predictor
 from fiberless.measuring.files import measure_file
+from fiberless.products.fits import prediction_fits
 from fiberless.testing import synthetic_cutout, write_toy_store
 
 

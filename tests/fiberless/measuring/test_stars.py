@@ -1,22 +1,32 @@
 """Stars of an observed spectrum: the populations that the synthetic galaxy is made of."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fiberless.analysis.rebinning import PixelFlux
+from fiberless.analysis.stellar_fit import Estimate, FitOptions, fit_stars
+from fiberless.analysis.stellar_fit.populations import population_values
 from fiberless.measuring.files import measure_file
-from fiberless.measuring.stars import stellar_measurements
+from fiberless.measuring.stars import CALIBRATION, calibrated, stellar_measurements
 from fiberless.properties import Flag
+from fiberless.sdss_spectrum import read_sdss
 from fiberless.ssp import load_ssp
 
 REDSHIFT = 0.08
+SPECTRA = Path(__file__).parents[4] / "shared" / "data" / "spectra"
 NAMES = {
     "stellar_velocity",
     "velocity_dispersion",
     "stellar_age",
+    "stellar_age_mass",
     "stellar_metallicity",
+    "stellar_metallicity_mass",
     "stellar_av",
     "stellar_ebv",
+    "lg_ml_formed_r",
+    "lg_ml_living_r",
 }
 
 
@@ -36,6 +46,42 @@ def test_age_and_metallicity_are_those_put_in(stars):
     assert stars["stellar_metallicity"].value == pytest.approx(ssp.lg_z_solar[4], abs=0.15)
     assert stars["stellar_av"].value == pytest.approx(0.0, abs=0.15)
     assert stars["stellar_ebv"].value == pytest.approx(stars["stellar_av"].value / 4.05, rel=1e-3, abs=1e-6)
+
+
+def test_masses_are_those_of_the_populations_put_in(stars):
+    ssp = load_ssp()
+    window = (ssp.wave_aa > 5070) & (ssp.wave_aa < 5950)
+    weights = np.zeros(ssp.flux.shape[:2])
+    for age, share in ((22, 1.0), (12, 0.2)):
+        weights[4, age] = share * ssp.flux[4, age, window].mean()
+    true = population_values(weights.ravel())
+    for key in ("lg_ml_formed_r", "lg_ml_living_r"):
+        error = (stars[key].upper - stars[key].lower) / 2
+        assert error < 0.3
+        assert stars[key].value == pytest.approx(true[key], abs=3 * error)
+    lower, upper = np.log10([stars["stellar_age_mass"].lower, stars["stellar_age_mass"].upper])
+    assert (lower + upper) / 2 == pytest.approx(true["lg_age_mass_gyr"], abs=1.5 * (upper - lower))
+    assert stars["lg_ml_formed_r"].value > stars["lg_ml_living_r"].value
+
+
+def test_calibration_moves_values_by_shares_of_their_errors(galaxy):
+    ivar = galaxy.error**-2.0
+    pixels = PixelFlux.of(galaxy.wave_aa, galaxy.flux[None], ivar[None])
+    fit = fit_stars(pixels, np.array([REDSHIFT]), options=FitOptions(multiplicative_degree=8, draws=4))
+    for key in ("metallicity_light", "lg_age_light_gyr", "velocity_kms"):
+        plain: Estimate = getattr(fit, key)
+        shift, factor = CALIBRATION.get(key, (0.0, 1.0))
+        reported = calibrated(fit, key)
+        assert reported.value[0] == pytest.approx(plain.value[0] + shift * plain.error[0])
+        assert reported.error[0] == pytest.approx(plain.error[0] * factor)
+    assert calibrated(fit, "a_v").value[0] >= 0
+
+
+def test_a_dispersion_is_never_better_known_than_the_templates(galaxy):
+    """3 % of it, whatever the signal."""
+    pixels = PixelFlux.of(galaxy.wave_aa, galaxy.flux[None], np.full((1, galaxy.wave_aa.size), 1e8))
+    sigma = stellar_measurements(pixels, REDSHIFT)["velocity_dispersion"]
+    assert (sigma.upper - sigma.lower) / 2 > 0.029 * sigma.value
 
 
 def test_velocity_is_that_of_the_redshift(stars, galaxy):
@@ -64,3 +110,24 @@ def test_no_starlight_gives_no_values():
     for measured in stellar_measurements(pixels, 0.1).values():
         assert measured.value is None
         assert measured.flag is Flag.LOW_CONFIDENCE
+
+
+def test_real_dispersions_agree_with_the_survey_within_errors():
+    """VDISP above 90 km/s at S/N above 15. One galaxy has two: they differ by 22 km/s, 3 of their errors."""
+    if not SPECTRA.is_dir():
+        pytest.skip("no SDSS spectra in ../shared/data/spectra")
+    pulls, ratios = [], []
+    for path in sorted(SPECTRA.glob("spec-*.fits")):
+        spectrum = read_sdss(path)
+        values, valid = spectrum.pipeline, spectrum.ivar > 0
+        signal = np.median(spectrum.flux[valid] * np.sqrt(spectrum.ivar[valid])) if valid.any() else 0.0
+        if values.kind != "GALAXY" or values.sigma_kms <= 90 or signal <= 15:
+            continue
+        pixels = PixelFlux.of(spectrum.wave_aa, spectrum.flux[None], spectrum.ivar[None])
+        ours = stellar_measurements(pixels, values.redshift)["velocity_dispersion"]
+        error = np.hypot((ours.upper - ours.lower) / 2, values.sigma_error_kms)
+        pulls.append((ours.value - values.sigma_kms) / error)
+        ratios.append(ours.value / values.sigma_kms)
+    assert len(pulls) == 8
+    assert np.mean(np.abs(pulls) < 2) >= 0.8
+    assert np.median(ratios) == pytest.approx(1, abs=0.05)

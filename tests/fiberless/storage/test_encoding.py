@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fiberless.contract import PredictionArrays
-from fiberless.cutout import Cutout
+from fiberless.cutout import Cutout, TangentWcs
 from fiberless.storage.encoding import decode_arrays, decode_cutout, encode_arrays, encode_cutout
 
 
@@ -30,6 +30,12 @@ def test_a_cutout_comes_back_as_it_was(masked):
 def test_a_cutout_without_a_position_has_none_afterwards():
     after = decode_cutout(encode_cutout(Cutout(np.zeros((5, 2, 2)))))
     assert (after.ra, after.dec, after.notes) == (None, None, ())
+
+
+def test_a_cutout_s_world_coordinates_come_back():
+    wcs = TangentWcs((180.0, -30.0), (32.5, 31.5), (-1.1e-4, 1e-9, 0.0, 1.1e-4))
+    assert decode_cutout(encode_cutout(Cutout(np.zeros((5, 2, 2)), wcs=wcs))).wcs == wcs
+    assert decode_cutout(encode_cutout(Cutout(np.zeros((5, 2, 2))))).wcs is None
 
 
 def test_equal_cutouts_give_equal_bytes():

@@ -2,12 +2,8 @@
 
 import bz2
 import csv
-import threading
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -19,6 +15,7 @@ from fiberless.datasets.mock.survey import TRUTH_NAMES, simulate
 from fiberless.datasets.sdss.archive import Archive
 from fiberless.datasets.sdss.options import Manners, frame_path, spectrum_path
 from fiberless.wavelength import OBSERVED_WAVE_AA
+from tests.survey_server import SurveyServer
 
 FIRST_ID = 1237648720693755918
 SHARED = Path(__file__).resolve().parents[5] / "shared" / "data"
@@ -28,98 +25,11 @@ FIELDS_RA = (10.0, 70.0, 130.0, 190.0)
 FAST = Manners(requests_per_second=1000, first_pause_seconds=0, connections=4, attempts=4)
 
 
-@dataclass
-class LocalArchive:
-    """Serves a folder; `faults` gives answers for the next requests of a path: a status, or 'cut'."""
-
-    root: Path
-    faults: dict[str, list[int | str]] = field(default_factory=lambda: defaultdict(list))
-    headers: dict[str, str] = field(default_factory=dict)
-    requests: Counter[str] = field(default_factory=Counter)
-    agents: set[str] = field(default_factory=set)
-    queries: list[str] = field(default_factory=list)
-    pages: list[str] = field(default_factory=list)
-    most_at_once: int = 0
-    hold_at: int | None = None
-
-    def __post_init__(self):
-        self._lock = threading.Lock()
-        self._at_once = 0
-        self.held = threading.Event()
-        self.released = threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                outer.answer(self)
-
-            def log_message(self, *_):
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_):
-                """A client that was killed is no error here."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def n_requests(self):
-        return sum(self.requests.values())
-
-    def answer(self, handler):
-        parts = urlsplit(handler.path)
-        with self._lock:
-            self.requests[parts.path.lstrip("/")] += 1
-            self.agents.add(handler.headers["User-Agent"])
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
-            holding = self.hold_at is not None and self.n_requests >= self.hold_at
-        try:
-            if holding:
-                self.held.set()
-                self.released.wait(60)
-            self._send(handler, parts)
-        finally:
-            with self._lock:
-                self._at_once -= 1
-
-    def _send(self, handler, parts):
-        path = parts.path.lstrip("/")
-        fault = self.faults[path].pop(0) if self.faults[path] else None
-        if isinstance(fault, int):
-            self._plain(handler, fault, b"")
-            return
-        if path == "sql":
-            self.queries.append(parse_qs(parts.query)["cmd"][0])
-            self._plain(handler, 200, self.pages.pop(0).encode())
-            return
-        file = self.root / path
-        body = file.read_bytes() if file.is_file() else b""
-        self._plain(handler, 200 if file.is_file() else 404, body, cut=fault == "cut")
-
-    def _plain(self, handler, status, body, *, cut=False):
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body)))
-        for name, value in self.headers.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body[: len(body) // 2] if cut else body)
-        if cut:
-            handler.close_connection = True
+class LocalArchive(SurveyServer):
+    """The server with a client of training data."""
 
     def client(self, manners=FAST, **arguments):
         return Archive(self.url, manners, **arguments)
-
-    def close(self):
-        self.released.set()
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def spec_file(path, *, wave_aa, flux, ivar, key=(266, 51602, 1), kind="GALAXY", z=0.1, warning=0):

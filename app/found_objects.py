@@ -1,0 +1,110 @@
+"""Documents about objects: the predictions of one, those near a place, those of a list of names."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+from pydantic import ValidationError
+
+from app.documents import (
+    LookupAnswer,
+    NeighbourEntry,
+    ObjectEntry,
+    ObjectLookup,
+    ObjectPage,
+    PredictionEntry,
+)
+from app.examples import LOOKUP_EXAMPLE
+from app.problems import usage_error
+from app.strict_json import parse_json
+from fiberless.errors import UsageError
+from fiberless.storage import ConePage, PredictionSummary, Store
+
+__all__ = ["LOOKUP_REQUEST", "ObjectLookupDep", "lookup", "object_document", "object_page"]
+
+LOOKUP_REQUEST: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": ObjectLookup.model_json_schema(), "example": LOOKUP_EXAMPLE}
+        },
+    }
+}
+
+
+async def _names_to_look_up(request: Request) -> ObjectLookup:
+    media = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media != "application/json":
+        raise UsageError("unsupported-media-type", 'send application/json: {"ids": ["…"]}')
+    try:
+        return ObjectLookup.model_validate(parse_json(await request.body()), strict=True)
+    except ValidationError as error:
+        raise usage_error(error) from error
+
+
+ObjectLookupDep = Annotated[ObjectLookup, Depends(_names_to_look_up)]
+
+
+def object_document(store: Store, object_id: str, owner: str) -> bytes:
+    """Newest prediction of an object, byte for byte, and the list of all that an owner has.
+
+    Raises
+    ------
+    UsageError
+        `not-found` if there is none; says how to get one.
+
+    """
+    summaries = store.predictions_of(object_id, owner=owner)
+    if not summaries:
+        raise UsageError(
+            "not-found",
+            f"there is no prediction of {object_id} yet; POST its image to /api/v1/predictions with the "
+            f'option object_id, or {{"target": {{"object_id": "{object_id}"}}}} if a survey knows the name',
+        )
+    entries = [_prediction_entry(summary).model_dump(mode="json") for summary in summaries]
+    newest = store.prediction_json(summaries[0].id)
+    # The stored document goes in as it is: parsing 300 kB to write the same again would be the whole cost.
+    head = json.dumps({"object_id": object_id, "predictions": entries})
+    return head[:-1].encode() + b', "prediction": ' + newest + b"}"
+
+
+def object_page(page: ConePage, following: str | None) -> ObjectPage:
+    """Document of a page of a cone; `following` is the address of the next one."""
+    return ObjectPage(
+        total=page.total,
+        objects=tuple(
+            NeighbourEntry(**_object_entry(one.summary).model_dump(), separation_arcsec=one.separation_arcsec)
+            for one in page.neighbours
+        ),
+        next=following,
+    )
+
+
+def lookup(store: Store, object_ids: Sequence[str], owner: str) -> LookupAnswer:
+    """Which of the names an owner has predictions of."""
+    asked = tuple(dict.fromkeys(object_ids))
+    newest = store.newest_of(asked, owner=owner)
+    return LookupAnswer(
+        found=tuple(_object_entry(newest[name]) for name in asked if name in newest),
+        missing=tuple(name for name in asked if name not in newest),
+    )
+
+
+def _object_entry(summary: PredictionSummary) -> ObjectEntry:
+    return ObjectEntry(
+        object_id=summary.object_id,
+        ra=summary.ra,
+        dec=summary.dec,
+        prediction=_prediction_entry(summary),
+    )
+
+
+def _prediction_entry(summary: PredictionSummary) -> PredictionEntry:
+    return PredictionEntry(
+        id=summary.id,
+        created=summary.created,
+        redshift=summary.redshift,
+        model_version=summary.model_version,
+        href=f"/api/v1/predictions/{summary.id}",
+    )

@@ -1,0 +1,8 @@
+"""`Client` and `AsyncClient`: the service from Python. Imports httpx and the contract only."""
+
+from fiberless.client.asking import Image
+from fiberless.client.asynchronous import AsyncClient
+from fiberless.client.blocking import Client
+from fiberless.client.prediction import Prediction
+
+__all__ = ["AsyncClient", "Client", "Image", "Prediction"]

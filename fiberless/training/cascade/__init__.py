@@ -1,0 +1,3 @@
+"""Trains the cascade: two contrasts and two diffusion models in pixels, from shards as all models do."""
+
+__all__: list[str] = []

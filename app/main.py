@@ -13,6 +13,7 @@ from app.access import AccessGate
 from app.guard import BodyGate, HeadAsGet, LastResort, SecurityHeaders
 from app.limits import RateLimits
 from app.methods import AllowedMethods
+from app.metrics import count_requests
 from app.openapi import openapi_of
 from app.problems import install_problem_handlers
 from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     made.mount("/static", StaticFiles(directory=_STATIC))
     made.openapi = openapi_of(made, needs_keys=chosen.needs_keys)  # type: ignore[method-assign]  # FastAPI's documented way
     install_problem_handlers(made)
+    count_requests(made)
     _install_guards(made, chosen)
     return made
 

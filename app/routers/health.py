@@ -1,8 +1,10 @@
 """Health: whether the process answers, whether predictions can be made, which program this is."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
+from app.access import Scope, require
 from app.documents import Health, Readiness, VersionDocument
+from app.metrics import exposition
 from app.problems import problem_response, problem_responses
 from app.service import ServiceDep
 from fiberless import __version__
@@ -32,6 +34,19 @@ async def readyz(request: Request, service: ServiceDep) -> Response:
         error = TransientError("not-ready", f"not ready: {', '.join(missing)}")
         return problem_response(error, path=request.url.path, checks=checks)
     return Response(Readiness(checks=checks).model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    dependencies=[Depends(require(Scope.ADMIN))],
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problem_responses(503)},
+)
+async def metrics(request: Request, service: ServiceDep) -> Response:
+    """Answer with requests by route, jobs that wait and workers' signs of life; needs the scope `admin`."""
+    content = await service.call(exposition, request.app, service.store)
+    return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get("/version", summary="Which program is this?", responses=problem_responses())

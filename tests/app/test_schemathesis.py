@@ -5,11 +5,14 @@ Schemathesis makes the requests, good and bad, over a real server with a toy mod
 
 import asyncio
 import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import requests
 import schemathesis
 import uvicorn
+from astropy.table import Table
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
@@ -32,7 +35,7 @@ CONFIG = SchemathesisConfig.from_dict(
             {  # there is no worker, which is its very answer
                 "include-name": "GET /readyz",
                 "checks": {
-                    "not_a_server_error": {"expected-statuses": ["2xx", "503"]},
+                    "not_a_server_error": {"expected-statuses": ["2xx", "4xx", "503"]},
                     "positive_data_acceptance": {"expected-statuses": ["2xx", "503"]},
                 },
             },
@@ -40,12 +43,26 @@ CONFIG = SchemathesisConfig.from_dict(
         "checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}},
     }
 )
+
+
+def written_as(table_format):
+    """Two targets as the bytes of a table."""
+    table = Table({"id": ["A", "B"], "ra": [38.4, 200.0], "dec": [-0.1, 45.0]})
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "targets"
+        table.write(path, format=table_format)
+        return path.read_bytes()
+
+
 SCHEMA = schemathesis.openapi.from_dict(create_app().openapi(), config=CONFIG)
 
 schemathesis.openapi.format("cursor", st.just(encode_cursor(1.9e9, "j_0")))
 schemathesis.openapi.format("binary", st.sampled_from(GALAXIES))
 for media_type in ("application/fits", "image/fits"):
     schemathesis.openapi.media_type(media_type, st.sampled_from(GALAXIES))
+for media_type in ("application/vnd.apache.parquet", "application/x-parquet"):
+    schemathesis.openapi.media_type(media_type, st.just(written_as("parquet")))
+schemathesis.openapi.media_type("application/x-ecsv", st.just(written_as("ascii.ecsv")))
 
 
 @pytest.fixture(scope="module")

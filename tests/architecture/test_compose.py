@@ -115,9 +115,9 @@ def test_the_front_end_listens_where_its_port_is_published_and_on_this_host_only
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["api"]
 
 
-def test_only_the_front_end_has_a_way_to_other_networks():
+def test_only_the_front_end_and_the_fetcher_have_a_way_to_other_networks():
     assert DOCUMENT["networks"]["inside"] == {"internal": True}
-    assert [name for name, service in SERVICES.items() if "outside" in service["networks"]] == ["api"]
+    assert [name for name, service in SERVICES.items() if "outside" in service["networks"]] == ["api", "fetch"]
 
 
 @pytest.mark.parametrize("name", SERVICES)

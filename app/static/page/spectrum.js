@@ -48,18 +48,25 @@ function markLines(plot, redshift) {
   ctx.strokeStyle = ctx.fillStyle = css("--soft");
   ctx.setLineDash([3 * ratio, 4 * ratio]);
   ctx.font = `${11 * ratio}px system-ui`;
-  let lastLabelled = -Infinity;
-  for (const { mark, wave_aa: wave } of LINES) {
-    const x = plot.valToPos(wave * (1 + redshift), "x", true);
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+  ctx.textAlign = "left";
+  const placed = [];
+  const seen = LINES.map((line) => ({ ...line, x: plot.valToPos(line.wave_aa * (1 + redshift), "x", true) }))
+    .filter(({ x }) => x >= bbox.left && x <= bbox.left + bbox.width);
+  for (const { x } of seen) {
     ctx.beginPath();
-    ctx.moveTo(x, bbox.top + 16 * ratio);
+    ctx.moveTo(x, bbox.top + 28 * ratio);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    if (!mark || x - lastLabelled < 46 * ratio) continue;
-    const left = Math.max(bbox.left + 2 * ratio, Math.min(x - 10 * ratio, bbox.left + bbox.width - 46 * ratio));
-    ctx.fillText(mark, left, bbox.top + 11 * ratio);
-    lastLabelled = x;
+  }
+  // two rows of labels; the longest, Hα + [N II], finds its place first
+  for (const { mark, x } of seen.filter((line) => line.mark).sort((a, b) => b.mark.length - a.mark.length)) {
+    const width = ctx.measureText(mark).width;
+    const left = Math.max(bbox.left, Math.min(x - width / 2, bbox.left + bbox.width - width));
+    const isFree = (row) => placed.every((one) => one.row !== row || left > one.right + 4 * ratio || left + width < one.left - 4 * ratio);
+    const row = [0, 1].find(isFree);
+    if (row === undefined) continue;
+    ctx.fillText(mark, left, bbox.top + (11 + 13 * row) * ratio);
+    placed.push({ row, left, right: left + width });
   }
   ctx.restore();
 }

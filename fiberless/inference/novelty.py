@@ -60,7 +60,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         "empty": Check("there is no object in the middle of the image; centre it on the galaxy", least=-6.0),
         "compact": Check(
-            "the object is as compact as a star; the model knows galaxies only", share=0.001, is_flaw=False
+            "the object is as compact as a star; the model knows galaxies only", share=0.003, is_flaw=False
         ),
         "bands": Check(
             "its colours, with the noise of its bands, are those of no training galaxy; are the bands in the "

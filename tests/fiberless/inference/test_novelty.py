@@ -31,7 +31,7 @@ def _simulated(seed, n):
 
 @pytest.fixture(scope="module")
 def training():
-    return conditions_of(*_simulated(0, 1500))
+    return conditions_of(*_simulated(0, 3000))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def scaler(training):
 
 @pytest.fixture(scope="module")
 def held_out():
-    return _simulated(1, 240)
+    return _simulated(1, 480)
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +62,12 @@ def _stamps(folder, name):
 
 @pytest.mark.parametrize("name", [*ARTEFACTS, "star", "blank sky"])
 def test_class_is_flagged(shares, name):
-    # 90 % is asked for; nearly two standard errors of about 170 images are allowed
-    assert shares[name].share >= 0.86
+    # 90 % is asked for; nearly two standard errors of about 350 images are allowed
+    assert shares[name].share >= 0.87
 
 
 def test_clean_galaxies_are_not_flagged(shares):
-    # 1 % is asked for; a limit learnt from 1,100 galaxies and about 170 tested allow for 3 %
+    # 1 % is asked for; limits learnt from 2,300 galaxies and about 350 tested allow for 3 %
     assert shares["clean"].share <= 0.03
 
 

@@ -17,7 +17,7 @@ import httpx
 from fiberless import __version__
 from fiberless.errors import FatalError, TransientError, UsageError
 
-__all__ = ["Patience", "SurveyClient"]
+__all__ = ["Patience", "SurveyClient", "asked_pause_seconds"]
 
 _USER_AGENT: Final = f"fiberless/{__version__} (cutouts; Retry-After is honoured)"
 _MISSING: Final = frozenset({404, 410})
@@ -200,7 +200,7 @@ def _refuse_bad_status(answer: httpx.Response, url: str) -> None:
     status = answer.status_code
     if status in _RETRIED:
         raise _TryAgainError(
-            f"status {status}", pause_seconds=_asked_pause(answer.headers.get("Retry-After"))
+            f"status {status}", pause_seconds=asked_pause_seconds(answer.headers.get("Retry-After"))
         )
     if answer.is_redirect:
         raise FatalError("source-unavailable", f"{_shown(url)} answers a redirect, which is not followed")
@@ -208,7 +208,7 @@ def _refuse_bad_status(answer: httpx.Response, url: str) -> None:
         raise FatalError("source-unavailable", f"{_shown(url)} answers status {status}")
 
 
-def _asked_pause(retry_after: str | None) -> float:
+def asked_pause_seconds(retry_after: str | None) -> float:
     """Seconds of a Retry-After header, a number or a date; 0 if it says nothing."""
     if not retry_after:
         return 0.0

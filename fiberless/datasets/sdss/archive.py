@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
 import httpx
 
+from fiberless.cutouts.download import asked_pause_seconds
 from fiberless.datasets.sdss.options import USER_AGENT, Manners
 from fiberless.errors import FatalError, TransientError
 
@@ -195,7 +194,9 @@ class Archive:
         """Seconds before the next try: exponential with jitter, never less than the server asks for."""
         longest = self._manners.longest_pause_seconds
         grown = min(longest, self._manners.first_pause_seconds * 2.0**attempt)
-        return max(grown * (0.5 + 0.5 * self._jitter()), _asked_pause(retry_after))
+        return max(
+            grown * (0.5 + 0.5 * self._jitter()), min(asked_pause_seconds(retry_after), _LONGEST_RETRY_AFTER)
+        )
 
 
 def _refuse_others(answer: httpx.Response, url: str) -> None:
@@ -233,20 +234,6 @@ def _what_is_wrong(path: Path, suffix: str) -> str:
         case _:
             whole = size > 0
     return "" if whole else f"{size} bytes that are no complete {suffix} file"
-
-
-def _asked_pause(retry_after: str | None) -> float:
-    """Seconds of a Retry-After header, a number or a date, within an hour; 0 if it says nothing."""
-    if not retry_after:
-        return 0.0
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return 0.0
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
 def _sha256(path: Path) -> str:

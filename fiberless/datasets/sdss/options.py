@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from fiberless import __version__
 from fiberless.bands import BANDS
+from fiberless.cutouts.sdss_names import FieldName
+from fiberless.cutouts.sdss_names import frame_path as path_of_frame
 from fiberless.extinction import EXTINCTION_PER_EBV
 
 __all__ = [
@@ -127,5 +129,4 @@ def spectrum_path(*, run2d: str, plate: int, mjd: int, fiber: int) -> Path:
 
 def frame_path(band: str, *, rerun: str, run: int, camcol: int, field: int) -> Path:
     """Path of a corrected frame below the archive's root."""
-    name = f"frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
-    return Path("eboss/photoObj/frames", rerun, str(run), str(camcol), name)
+    return Path(path_of_frame(band, FieldName(run=run, rerun=int(rerun), camcol=camcol, field=field)))

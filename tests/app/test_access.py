@@ -128,7 +128,12 @@ NAMED_ROUTES = [
     for path, method in routes()
     if "{" in path and path not in PUBLIC_ROUTES and "{version}" not in path
 ]
-LISTS = [(path, method) for path, method in routes() if "{" not in path and path not in PUBLIC_ROUTES]
+ADMIN_ROUTES = {"/metrics"}
+LISTS = [
+    (path, method)
+    for path, method in routes()
+    if "{" not in path and path not in PUBLIC_ROUTES | ADMIN_ROUTES
+]
 ASKED = {
     ("/api/v1/batches", "POST"): {"json": [{"object_id": "test:bobs"}]},
     ("/api/v1/objects", "GET"): {"params": {"ra": 150, "dec": 2, "radius_arcsec": 3600}},
@@ -180,6 +185,12 @@ async def test_lists_and_searches_show_nothing_of_another(keyed, alices, path, m
     assert answer.is_success, f"teach ASKED how to call {method} {path}"
     told = answer.text.replace(f'"missing":["{OWN_NAME}"]', "")
     assert not [name for name in vars(alices).values() if name in told]
+
+
+@pytest.mark.parametrize("path", sorted(ADMIN_ROUTES))
+async def test_what_is_for_operators_needs_the_scope_admin(keyed, path):
+    answer = await call(keyed, "GET", path, keyed.bob)
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
 
 
 async def test_lists_and_searches_show_what_is_ones_own(keyed, alices):

@@ -13,8 +13,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.sparse.linalg import svds
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.lines import lines
-from fiberless.ssp import load_ssp
+from fiberless.dust import birth_cloud_curve
+from fiberless.lines import lines, minor_lines
+from fiberless.ssp import BIRTH_CLOUD_GYR, SspGrid, load_ssp
 from fiberless.wavelength import LIGHT_SPEED_KMS, PIXEL_KMS, REST_WAVE_AA, TEMPLATE_MARGIN
 
 __all__ = [
@@ -40,14 +41,15 @@ N_COMPONENTS: Final = 32
 N_POLYNOMIALS: Final = 8
 _POLYNOMIAL_SCATTER: Final = 0.05
 _OLD_GYR: Final = 1.0
-_STAR_SIGMA_KMS: Final = (0.0, 100.0, 200.0, 350.0)
+_STAR_SIGMA_KMS: Final = (60.0, 120.0, 200.0, 320.0)
+"""Beside that of the library: what an SDSS spectrum has more than MILES, at least 50 km/s, is in them."""
 _TAU_5500: Final = (0.0, 0.6, 1.4, 2.6)
+_START_GYR: Final = (4.0, 12.0)
+_DECLINE_GYR: Final = (0.5, 2.0, 8.0)
 _BALMER_HALF_WIDTH_KMS: Final = 600.0
 _METAL_HALF_WIDTH_KMS: Final = 700.0
-_WEAK_LINES_AA: Final = (3798.98, 3836.47, 4472.73, 4687.02, 5200.53, 6313.81, 6679.99)
-"""H10, H9, He I 4471, He II 4686, [N I] 5199, [S III] 6312, He I 6678 in vacuum (NIST): not fitted, but
-emission in them would make the stars' Balmer lines look shallow, and Hβ and Hγ too weak by 2 and 5 %."""
-_WEAK_HALF_WIDTH_KMS: Final = 400.0
+_MINOR_HALF_WIDTH_KMS: Final = 400.0
+"""Emission in minor lines makes the stars' Balmer lines look shallow, and Hβ and Hγ too weak by 2 and 5 %."""
 SODIUM_D: Final = (5894.6, 380.0)
 """Middle of the doublet in vacuum Å and half-width in km/s."""
 
@@ -121,9 +123,9 @@ def emission_mask() -> BoolArray:
     """Pixels (P,) near an emission line, or in Na D, where gas between stars absorbs.
 
     Half-widths: 600 km/s around the Balmer lines of `tables/lines.ecsv`, whose stellar absorption must stay
-    in sight, 700 km/s around its other lines, 400 km/s around lines that are not measured.
+    in sight, 700 km/s around its other lines, 400 km/s around its minor ones.
     """
-    masked = [SODIUM_D, *((wave_aa, _WEAK_HALF_WIDTH_KMS) for wave_aa in _WEAK_LINES_AA)]
+    masked = [SODIUM_D, *((minor.wave_aa, _MINOR_HALF_WIDTH_KMS) for minor in minor_lines().values())]
     for line in lines().values():
         balmer = line.label.startswith("H ")
         masked.append((line.wave_aa, _BALMER_HALF_WIDTH_KMS if balmer else _METAL_HALF_WIDTH_KMS))
@@ -135,32 +137,53 @@ def emission_mask() -> BoolArray:
 
 @cache
 def continuum_basis() -> ContinuumBasis:
-    """Basis from the packaged populations × dust × velocity dispersion, and polynomials on an old spectrum.
+    """Basis from populations and star-formation histories × dust × dispersion, and polynomials on an old one.
 
-    The library's populations lie in its span, so any star-formation history does. Dust goes as λ^−0.7
+    The packaged populations lie in its span, so any star-formation history does; their second moments and
+    those of smooth histories, in equal parts, are what the coefficients are held by. Dust goes as λ^−0.7
     (Charlot & Fall 2000, ApJ 539, 718). The polynomials, times the mean of the populations older than 1 Gyr,
     take up errors of the flux calibration and of the library's colours, which would else be fitted by wrong
     ages and so by wrong Balmer absorption.
     """
-    library = _library()
-    components, variance = _principal(library)
-    is_old = np.tile(load_ssp().age_gyr > _OLD_GYR, len(library) // load_ssp().age_gyr.size)
+    ssp = load_ssp()
+    single = _seen(ssp.flux.reshape(-1, ssp.wave_aa.size))
+    extended = _seen(_histories(ssp))
+    share = np.sqrt(len(single) / len(extended))
+    components, variance = _principal(np.concatenate([single, share * extended]))
+    is_old = np.tile(ssp.age_gyr > _OLD_GYR, len(single) // ssp.age_gyr.size)
     x = np.linspace(-1, 1, FIT_WAVE_AA.size)
-    tilts = legendre.legvander(x, N_POLYNOMIALS)[:, 1:] * library[is_old].mean(axis=0)[:, None]
+    tilts = legendre.legvander(x, N_POLYNOMIALS)[:, 1:] * single[is_old].mean(axis=0)[:, None]
     vectors = np.concatenate([components, tilts], axis=1)
     precision = np.concatenate([1 / variance, np.full(N_POLYNOMIALS, _POLYNOMIAL_SCATTER**-2)])
     rows, columns = np.triu_indices(vectors.shape[1])
     return ContinuumBasis(vectors, vectors[:, rows] * vectors[:, columns], precision)
 
 
-def _library() -> FloatArray:
-    """Population spectra with dust and broadening, each of mean 1; age runs fastest. (S, P)"""
-    flux = load_ssp().flux.astype(np.float64).reshape(-1, REST_WAVE_AA.size + 2 * TEMPLATE_MARGIN)
+def _histories(ssp: SspGrid) -> FloatArray:
+    """Delayed exponentials (H, L) of each metallicity, alone and with as much light of an old population.
+
+    Stars younger than 9 Myr are behind clouds of optical depth one at 5500 Å.
+    """
+    cloud = np.exp(-birth_cloud_curve(ssp.wave_aa))
+    clouded = ssp.flux * np.where(ssp.age_gyr < BIRTH_CLOUD_GYR, 1.0, 0.0)[:, None] * (cloud - 1) + ssp.flux
+    since = np.clip(np.array(_START_GYR)[:, None, None] - ssp.age_gyr, 0.0, None)
+    tau = np.array(_DECLINE_GYR)[:, None]
+    formed = (since * np.exp(-since / tau) * np.diff(ssp.age_edges_gyr)).reshape(-1, ssp.age_gyr.size)
+    smooth = np.einsum("ha,zal->zhl", formed, clouded)
+    smooth /= smooth.mean(axis=-1, keepdims=True)
+    old = ssp.flux[:, -2:-1] / ssp.flux[:, -2:-1].mean(axis=-1, keepdims=True)
+    both: FloatArray = np.concatenate([smooth, smooth + old]).reshape(-1, ssp.wave_aa.size)
+    return both
+
+
+def _seen(spectra: FloatArray) -> FloatArray:
+    """Spectra (S, L) behind 4 screens at 4 dispersions, each of mean 1: (16 S, P), as given at a time."""
     inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
+    plain = spectra.astype(np.float64)
     parts = [
         broad * np.exp(-tau * (FIT_WAVE_AA / 5500) ** -0.7)
         for sigma in _STAR_SIGMA_KMS
-        for broad in (gaussian_filter1d(flux, max(sigma / PIXEL_KMS, 1e-6), axis=1)[:, inside][:, _IN_FIT],)
+        for broad in (gaussian_filter1d(plain, sigma / PIXEL_KMS, axis=1)[:, inside][:, _IN_FIT],)
         for tau in _TAU_5500
     ]
     library = np.concatenate(parts)

@@ -16,6 +16,7 @@ from fiberless.analysis.line_templates import (
     LineGroup,
     Place,
     Solved,
+    beside_minor_lines,
     group_middles_aa,
     line_groups,
     tied_lines,
@@ -37,9 +38,10 @@ _GAS_SIGMA_KMS: Final = np.geomspace(20.0, 450.0, 40)
 """Dispersions of the gas that are tried, the instrument's taken out. (G,)"""
 _PRIOR_GAS_KMS: Final = 120.0
 _PRIOR_WIDTH_LN: Final = 0.5
-_IS_STRONG: Final = np.array([name != "OIII_4364" for name in FITTED_LINES])
-"""Lines that are in the model even where they are noise. [O III] 4363 is too weak in nearly all galaxies:
-taken off regardless, it would take the noise of Fe4383's side band with it."""
+_WEAK_LINES: Final = frozenset({"OIII_4364", "SIII_6314", "HeII_4687", "NI_5201"})
+_IS_STRONG: Final = np.array([name not in _WEAK_LINES for name in FITTED_LINES])
+"""Lines that are in the model even where they are noise. The others are too weak in nearly all galaxies:
+taken off regardless, they would take the noise of the indices' bands with them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +129,7 @@ class EmissionFit:
 
         """
         groups = line_groups(velocity_kms)[: len(KINEMATIC_GROUPS) if only_kinematic else None]
+        precision = np.where(beside_minor_lines(), precision, 0.0)
         inverses = tuple(group.inverse_normal(precision[:, group.window]) for group in groups)
         sigma_kms = tuple(np.hypot(_GAS_SIGMA_KMS, column[:, None]) for column in instrument_kms.T)
         return cls(groups, precision, measurable, inverses, sigma_kms)
@@ -146,7 +149,10 @@ class EmissionFit:
             mine = slice(first, first + len(group.pedestal))
             is_seen = _IS_STRONG[mine] | (values[:, :-2] > 3 * np.sqrt(np.maximum(variance[:, :-2], 0.0)))
             known = self.measurable[:, mine] & is_seen
-            model[:, group.window] += group.line_model(place, np.where(known, values[:, :-2], 0.0))
+            shown = np.where(known, values[:, :-2], 0.0)
+            model[:, group.window] += group.line_model(place, shown)
+            for follower in group.followers:
+                model[:, follower.window] += follower.model(place, shown[:, follower.column])
             parts.append((values[:, :-2], variance[:, :-2], values[:, -2:] @ group.pedestal.T))
         flux, variance, pedestal = (np.concatenate(items, axis=1) for items in zip(*parts, strict=True))
         return LineValues(flux, variance, pedestal, np.exp(ln_gas), gain, model)

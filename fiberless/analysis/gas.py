@@ -11,7 +11,7 @@ import numpy as np
 from fiberless.arrays import FloatArray
 from fiberless.cosmology import luminosity_distance_cm
 from fiberless.dust import cardelli_curve
-from fiberless.lines import line
+from fiberless.lines import BALMER_DECREMENT, line
 
 __all__ = [
     "ABUNDANCES",
@@ -24,8 +24,8 @@ __all__ = [
     "oxygen_abundance",
 ]
 
-CASE_B_DECREMENT: Final = 2.86
-"""Hα/Hβ of case B at 10⁴ K and 100 electrons per cm³ (Osterbrock & Ferland 2006, table 4.4)."""
+CASE_B_DECREMENT: Final = BALMER_DECREMENT["Halpha"]
+"""Hα/Hβ where there is no dust."""
 R_V: Final = 3.1
 _K_HBETA, _K_HALPHA = (
     float(R_V * cardelli_curve(np.array(line(name).wave_aa), r_v=R_V)) for name in ("Hbeta", "Halpha")

@@ -15,6 +15,7 @@ from fiberless.analysis.measure import (
     MIN_GAS_SIGMA_KMS,
     VELOCITY_SEARCH_KMS,
 )
+from fiberless.analysis.noise import seen_again
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import FloatArray
 from fiberless.lines import line
@@ -62,7 +63,7 @@ def gas_kinematics(
         }
     velocity, sigma = float(fit.velocity_kms[0]), float(fit.gas_sigma_kms[0])
     again = fit_spectra(
-        _realisations(pixels, rng),
+        seen_again(pixels, rng, count=_REALISATIONS),
         np.repeat(z, _REALISATIONS),
         velocities_kms=tuple(_STEP_KMS * (round(velocity / _STEP_KMS) + step) for step in _FEW),
         resampling_kms=resampling_kms,
@@ -77,13 +78,3 @@ def gas_kinematics(
         "gas_sigma": gaussian(sigma, sigma_error, unit="km / s", method=GAS_SIGMA_METHOD, flag=width_flag),
         "gas_velocity": gaussian(velocity, velocity_error, unit="km / s", method=_VELOCITY_METHOD, flag=flag),
     }
-
-
-def _realisations(pixels: PixelFlux, rng: np.random.Generator) -> PixelFlux:
-    """One spectrum with its noise added again, 16 times."""
-    noise = np.zeros((_REALISATIONS, pixels.flux.shape[1]))
-    if pixels.ivar is not None:
-        np.divide(rng.standard_normal(noise.shape), np.sqrt(pixels.ivar), out=noise, where=pixels.valid)
-    ivar = None if pixels.ivar is None else np.repeat(pixels.ivar, _REALISATIONS, axis=0)
-    valid = np.repeat(pixels.valid, _REALISATIONS, axis=0)
-    return PixelFlux(pixels.edges_aa, pixels.flux + noise, valid, ivar)

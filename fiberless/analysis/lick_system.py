@@ -14,7 +14,8 @@ from astropy.table import Table
 
 from fiberless.analysis.continuum import FIT_EDGES_AA, FIT_WAVE_AA
 from fiberless.analysis.lick import composite_indices, index_bands, lick_indices
-from fiberless.analysis.line_fit import SpectralFit
+from fiberless.analysis.line_fit import SpectralFit, fit_spectra
+from fiberless.analysis.noise import seen_again
 from fiberless.analysis.rebinning import PixelFlux, bin_edges
 from fiberless.analysis.reported_lines import without_lines
 from fiberless.arrays import BoolArray, FloatArray
@@ -39,6 +40,8 @@ __all__ = [
 _FWHM_PER_SIGMA: Final = 2.354820045
 _NODES: Final = 4
 _MIN_COVERAGE: Final = 0.5
+_VELOCITY_STEP_KMS: Final = 20.0
+"""As in the search for the velocity of the gas, so that its templates are there already."""
 _EXCESS_KMS: Final = np.array([0.0, 80.0, 160.0, 240.0, 320.0, 400.0])
 _OLD_GYR: Final = 2.0
 _MIN_METALLICITY: Final = -0.5
@@ -103,21 +106,22 @@ def lick_system_scatter(
 ) -> dict[str, FloatArray]:
     """Values (draws,) of `lick_system_values` for one spectrum with its noise added again and again.
 
+    Emission is fitted anew in each: its Gaussian takes much of the noise inside Hβ and Hγ with it.
+
     Parameters
     ----------
     pixels : one spectrum with an inverse variance
+    redshift : (1,)
+    fit : of that spectrum, for the velocity of its gas
     rng, draws : source and number of the noise realisations
     sigma_star_kms, resampling_kms : as there
 
     """
-    flux, valid = _stars_at_rest(pixels, redshift, fit)
-    ivar = pixels.rebin(FIT_EDGES_AA * (1 + redshift[:, None])).ivar
-    known = np.zeros_like(flux) if ivar is None else ivar
-    sigma = np.divide(1.0, np.sqrt(known), out=np.zeros_like(flux), where=valid & (known > 0))
-    noisy = flux + sigma * rng.standard_normal((draws, flux.shape[1]))
-    many = np.repeat(valid, draws, axis=0)
+    again, z = seen_again(pixels, rng, count=draws), np.repeat(redshift, draws)
+    velocity_kms = _VELOCITY_STEP_KMS * round(float(fit.velocity_kms[0]) / _VELOCITY_STEP_KMS)
+    fits = fit_spectra(again, z, velocities_kms=(velocity_kms,), resampling_kms=resampling_kms)
     stars = None if sigma_star_kms is None else np.repeat(sigma_star_kms, draws)
-    return _system_values(noisy, many, np.repeat(redshift, draws), stars, resampling_kms)
+    return lick_system_values(again, z, fits, sigma_star_kms=stars, resampling_kms=resampling_kms)
 
 
 def broaden_variably(flux: FloatArray, sigma_kms: FloatArray) -> FloatArray:

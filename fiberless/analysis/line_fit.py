@@ -17,6 +17,7 @@ from fiberless.analysis.emission import (
     group_middles_aa,
     parabola_maximum,
 )
+from fiberless.analysis.line_residuals import missed_variance
 from fiberless.analysis.rebinning import BinnedFlux, PixelFlux
 from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.lines import line
@@ -43,8 +44,8 @@ class SpectralFit:
     Parameters
     ----------
     flux : (N, J) line fluxes, 1e-17 erg/(s cm2), emission positive
-    flux_error : (N, J) standard deviations from noise, the library's error and that of the continuum below;
-        without an inverse variance, those of the library's error alone
+    flux_error : (N, J) standard deviations from noise, the library's error, that of the continuum below, and
+        what Gaussians miss of the line; without an inverse variance, those of the library's error alone
     continuum_level : (N, J) mean continuum within 10 Å of each line, stellar absorption included,
         1e-17 erg/(s cm2 Å), observed frame
     ew_aa : (N, J) rest-frame equivalent widths in Å, `flux` / (1 + z) / `continuum_level`
@@ -227,6 +228,14 @@ def _fit_group(scaled: _Scaled, stars: ContinuumFit, velocity_kms: float) -> Spe
     variance = _Variance(lines.variance, np.zeros_like(lines.variance))
     if scaled.has_noise:
         variance = _with_continuum(lines, gas, stars)
+        missed = missed_variance(
+            scaled.flux - continuum - lines.model,
+            scaled.precision,
+            lines,
+            instrument_kms=scaled.instrument_kms,
+            level_variance=variance.level,
+        )
+        variance = _Variance(variance.flux + missed, variance.level)
     return _in_units(scaled, continuum, lines, velocity_kms, variance=variance)
 
 
@@ -273,11 +282,14 @@ def _in_units(
 
 
 def _instrument_kms(edges_aa: FloatArray, redshift: FloatArray) -> FloatArray:
-    """Dispersion (N, groups) of the spectrograph and of the box that rebinning makes of an input pixel."""
+    """Dispersion (N, groups) of the spectrograph and of input pixels, averaged over and then spread out.
+
+    Each of the two is a box of the pixel's width; the average over the fit's own pixels is in its templates.
+    """
     wave_aa = group_middles_aa() * (1 + redshift[:, None])
     step_aa = np.interp(wave_aa, (edges_aa[1:] + edges_aa[:-1]) / 2, np.diff(edges_aa))
-    box_kms = step_aa / wave_aa * LIGHT_SPEED_KMS / np.sqrt(12)
-    width: FloatArray = np.hypot(sigma_instrument_kms(wave_aa), box_kms)
+    boxes_kms = step_aa / wave_aa * LIGHT_SPEED_KMS / np.sqrt(6)
+    width: FloatArray = np.hypot(sigma_instrument_kms(wave_aa), boxes_kms)
     return width
 
 

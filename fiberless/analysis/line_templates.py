@@ -1,6 +1,6 @@
 """Templates of emission lines: what is fitted together, tied doublets, and least squares of one group.
 
-Imports numpy and scipy only.
+Imports the neighbouring rooms of `analysis`, numpy and scipy only.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from fiberless.analysis.continuum import FIT_EDGES_AA, FIT_WAVE_AA
-from fiberless.arrays import FloatArray, IntArray
-from fiberless.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, line
+from fiberless.arrays import BoolArray, FloatArray, IntArray
+from fiberless.lines import HELIUM_SHARES, NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, line
 from fiberless.wavelength import LIGHT_SPEED_KMS
 
 __all__ = [
@@ -20,10 +20,13 @@ __all__ = [
     "KINEMATIC_GROUPS",
     "OII_DOUBLET_RATIO",
     "SIGMA_KMS",
+    "Follower",
     "LineGroup",
     "Place",
     "Solved",
+    "beside_minor_lines",
     "group_middles_aa",
+    "group_numbers",
     "line_groups",
     "tied_lines",
 ]
@@ -37,11 +40,24 @@ OII_DOUBLET_RATIO: Final = 1.3
 """[O II] 3730 / 3727 at 100 electrons per cm3; the doublet is not resolved here."""
 
 
+_FOLLOWING_HELIUM: Final = tuple((name, HELIUM_SHARES[name]) for name in ("HeI_4473", "HeI_6680"))
+_LEFT_OUT_HALF_WIDTH_KMS: Final = 400.0
+
+
 class _Column(NamedTuple):
-    """One fitted flux: the line that it is quoted for, and lines tied to it with their share of its flux."""
+    """One fitted flux.
+
+    Parameters
+    ----------
+    name : the line that it is quoted for
+    tied : lines fitted with it, and their share of its flux
+    followers : lines elsewhere that are in the model with that share of its flux, and decide nothing
+
+    """
 
     name: str
     tied: tuple[tuple[str, float], ...] = ()
+    followers: tuple[tuple[str, float], ...] = ()
 
 
 KINEMATIC_GROUPS: Final = (
@@ -61,8 +77,10 @@ _GROUPS: Final = (
     (_Column("Hepsilon"),),
     (_Column("Hdelta"),),
     (_Column("Hgamma"), _Column("OIII_4364")),
-    (_Column("HeI_5877"),),
-    (_Column("OI_6302"), _Column("OI_6365")),
+    (_Column("HeI_5877", followers=_FOLLOWING_HELIUM),),
+    (_Column("OI_6302"), _Column("SIII_6314"), _Column("OI_6365")),
+    (_Column("HeII_4687"),),
+    (_Column("NI_5201"),),
 )
 FITTED_LINES: Final = tuple(column.name for group in _GROUPS for column in group)
 """Names of `fiberless.lines`, in the order of the last axis of all results. (J,)"""
@@ -76,6 +94,35 @@ def tied_lines() -> dict[str, tuple[tuple[str, float], ...]]:
 def group_middles_aa() -> FloatArray:
     """Rest-frame wavelength of each group of lines, where the instrument's dispersion is needed."""
     return np.array([group.middle_aa for group in line_groups(0.0)])
+
+
+def group_numbers() -> IntArray:
+    """Group (J,) of each of `FITTED_LINES`, a place in `group_middles_aa`."""
+    return np.repeat(np.arange(len(_GROUPS)), [len(group) for group in _GROUPS])
+
+
+def beside_minor_lines() -> BoolArray:
+    """Pixels (P,) of `FIT_WAVE_AA` that the fit of lines may use: not those of He I 6680, beside [S II].
+
+    Unfitted it would raise the level that is fitted under its neighbours.
+    """
+    distance = np.abs(np.log(FIT_WAVE_AA / line("HeI_6680").wave_aa)) * LIGHT_SPEED_KMS
+    usable: BoolArray = distance > _LEFT_OUT_HALF_WIDTH_KMS
+    return usable
+
+
+class Follower(NamedTuple):
+    """A line that follows a fitted one: number of that column, pixels, profiles (S, Q) for its flux of 1."""
+
+    column: int
+    window: slice
+    profiles: FloatArray
+
+    def model(self, place: "Place", flux: FloatArray) -> FloatArray:
+        """Line (N, Q) for fluxes (N,) of the fitted one, dispersions at `place` (N, 1)."""
+        profile = np.einsum("nk,nkq->nq", place.weight[:, 0], self.profiles[place.index[:, 0]])
+        model: FloatArray = flux[:, None] * profile
+        return model
 
 
 class Solved(NamedTuple):
@@ -97,6 +144,7 @@ class LineGroup:
     templates : (S, Q, m) per rest-frame Å
     products : (Q, S m m) products of pairs of columns
     pedestal : (m - 2, 2) level and slope at the quoted lines
+    followers : lines elsewhere that go with the columns
 
     """
 
@@ -105,6 +153,7 @@ class LineGroup:
     templates: FloatArray
     products: FloatArray
     pedestal: FloatArray
+    followers: tuple[Follower, ...]
 
     @property
     def _prior_precision(self) -> FloatArray:
@@ -168,9 +217,8 @@ def _make_group(columns: tuple[_Column, ...], stretch: float) -> LineGroup:
     waves = np.array([line(column.name).wave_aa for column in columns]) * stretch
     tied = [line(name).wave_aa * stretch for column in columns for name, _ in column.tied]
     low, high = min([*waves, *tied]), max([*waves, *tied])
-    margin = 1 + _MARGIN_KMS / LIGHT_SPEED_KMS
-    window = slice(*np.searchsorted(FIT_WAVE_AA, [low / margin, high * margin]))
-    middle, half = (low + high) / 2, (high * margin - low / margin) / 2
+    window = _window(low, high)
+    middle, half = (low + high) / 2, float(np.ptp(FIT_WAVE_AA[window])) / 2
     slope = (FIT_WAVE_AA[window] - middle) / half
     level = np.stack([np.ones_like(slope), slope], axis=-1)
     templates = np.stack(
@@ -181,7 +229,23 @@ def _make_group(columns: tuple[_Column, ...], stretch: float) -> LineGroup:
     )
     products = np.einsum("sqi,sqj->qsij", templates, templates).reshape(len(slope), -1)
     pedestal = np.stack([np.ones_like(waves), (waves - middle) / half], axis=-1)
-    return LineGroup(window, float(middle), templates, products, pedestal)
+    return LineGroup(window, float(middle), templates, products, pedestal, _followers(columns, stretch))
+
+
+def _window(low_aa: float, high_aa: float) -> slice:
+    margin = 1 + _MARGIN_KMS / LIGHT_SPEED_KMS
+    return slice(*np.searchsorted(FIT_WAVE_AA, [low_aa / margin, high_aa * margin]))
+
+
+def _followers(columns: tuple[_Column, ...], stretch: float) -> tuple[Follower, ...]:
+    found = []
+    for number, column in enumerate(columns):
+        for name, share in column.followers:
+            wave = line(name).wave_aa * stretch
+            window = _window(wave, wave)
+            profiles = [share * _profile(_Column(name), sigma, stretch)[window] for sigma in SIGMA_KMS]
+            found.append(Follower(number, window, np.stack(profiles)))
+    return tuple(found)
 
 
 def _profile(column: _Column, sigma_kms: float, stretch: float) -> FloatArray:

@@ -1,12 +1,13 @@
-"""Noise of a spectrum that comes without errors. Imports numpy only."""
+"""Noise of a spectrum: estimated where it comes without errors, and added again. Imports numpy only."""
 
 from typing import Final
 
 import numpy as np
 
+from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import BoolArray, FloatArray
 
-__all__ = ["neighbour_noise"]
+__all__ = ["neighbour_noise", "seen_again"]
 
 _MIN_NOISE: Final = 1e-6
 
@@ -29,3 +30,13 @@ def neighbour_noise(flux: FloatArray, valid: BoolArray) -> float:
     step = used[1:-1] - (used[:-2] + used[2:]) / 2
     sigma = 1.4826 * float(np.median(np.abs(step - np.median(step)))) / np.sqrt(1.5)
     return max(sigma, _MIN_NOISE * float(np.abs(used).mean())) or 1.0
+
+
+def seen_again(pixels: PixelFlux, rng: np.random.Generator, *, count: int) -> PixelFlux:
+    """Copies of one spectrum, each with noise of its inverse variance added to it, `count` of them."""
+    noise = np.zeros((count, pixels.flux.shape[1]))
+    if pixels.ivar is not None:
+        np.divide(rng.standard_normal(noise.shape), np.sqrt(pixels.ivar), out=noise, where=pixels.valid)
+    ivar = None if pixels.ivar is None else np.repeat(pixels.ivar, count, axis=0)
+    valid = np.repeat(pixels.valid, count, axis=0)
+    return PixelFlux(pixels.edges_aa, pixels.flux + noise, valid, ivar)

@@ -38,7 +38,7 @@ from fiberless.properties import Classification, LineMeasurement, Measurement, s
 __all__ = ["SpectrumMeasurements", "measure_observed", "measure_predicted"]
 
 _DRAWS: Final = 500
-_SYSTEM_DRAWS: Final = 100
+_SYSTEM_DRAWS: Final = 64
 
 
 @dataclass(frozen=True, eq=False)

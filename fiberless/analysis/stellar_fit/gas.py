@@ -1,11 +1,10 @@
 """Emission lines as columns of the fit: Gaussians averaged over pixels, with their derivatives.
 
-Imports numpy and scipy only.
+Imports the neighbouring rooms of `analysis`, numpy and scipy only.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -13,37 +12,24 @@ from scipy.special import ndtr
 
 from fiberless.analysis.emission import tied_lines
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.lines import line
+from fiberless.lines import BALMER_DECREMENT, HELIUM_SHARES, NEIII_BLEND_SHARE, OII_AURORAL_RATIO, line
 from fiberless.wavelength import LIGHT_SPEED_KMS
 
 __all__ = ["GAS_LINES", "GasColumns", "LineShapes", "line_waves_aa"]
 
-_MINOR_AA: Final = MappingProxyType(
-    {
-        "H10": 3798.98,
-        "H9": 3836.47,
-        "NeIII_3969": 3968.59,
-        "HeI_4473": 4472.73,
-        "HeII_4687": 4687.02,
-        "NI_5201": 5200.53,
-        "SIII_6314": 6313.81,
-        "HeI_6680": 6679.99,
-        "HeI_7067": 7067.14,
-        "OII_7322": 7321.94,
-        "OII_7332": 7332.21,
-    }
-)
-"""Vacuum wavelengths (NIST) of lines that are seen in starbursts only."""
+_HDELTA: Final = BALMER_DECREMENT["Hdelta"]
 _TIED: Final = {
     **tied_lines(),
-    "NeIII_3870": (("NeIII_3870", 1.0), ("NeIII_3969", 0.301)),
-    "Hdelta": (("Hdelta", 1.0), ("H9", 0.282), ("H10", 0.205)),
-    "HeI_5877": (("HeI_5877", 1.0), ("HeI_4473", 0.36), ("HeI_6680", 0.285), ("HeI_7067", 0.2)),
-    "OII_7322": (("OII_7322", 1.0), ("OII_7332", 0.81)),
+    "NeIII_3870": (("NeIII_3870", 1.0), ("NeIII_3969", NEIII_BLEND_SHARE)),
+    "Hdelta": tuple(
+        (name, BALMER_DECREMENT[name] / BALMER_DECREMENT["Hdelta"]) for name in ("Hdelta", "H9", "H10")
+    ),
+    "HeI_5877": (("HeI_5877", 1.0), *HELIUM_SHARES.items()),
+    "OII_7322": (("OII_7322", 1.0), ("OII_7332", 1 / OII_AURORAL_RATIO)),
     **{name: ((name, 1.0),) for name in ("HeII_4687", "NI_5201", "SIII_6314", "ArIII_7138")},
 }
-"""Shares of case B at 10,000 K and 100 electrons per cm3, and of transition probabilities (Osterbrock &
-Ferland 2006). Free columns for H9 and H10 would fill in the stars' own by what noise makes positive."""
+"""Each fitted flux and the lines tied to it. Free columns for H9 and H10 would fill in the stars' own by what
+noise makes positive."""
 GAS_LINES: Final = tuple(_TIED)
 """Names of the J fitted fluxes; those of lines with fixed ratios are of the named line alone."""
 _REACH_SIGMA: Final = 7.0
@@ -52,12 +38,7 @@ _MAX_SIGMA_KMS: Final = 700.0
 
 def line_waves_aa() -> FloatArray:
     """Rest-frame vacuum wavelengths (M,) of all single lines."""
-    return np.array([_wave_aa(name) for tied in _TIED.values() for name, _ in tied])
-
-
-def _wave_aa(name: str) -> float:
-    minor = _MINOR_AA.get(name)
-    return line(name).wave_aa if minor is None else minor
+    return np.array([line(name).wave_aa for tied in _TIED.values() for name, _ in tied])
 
 
 class LineShapes(NamedTuple):
@@ -109,7 +90,8 @@ class GasColumns:
         resampling_kms : dispersion that resampling has added to the spectrum
 
         """
-        rows = [(_wave_aa(name), share, j) for j, tied in enumerate(_TIED.values()) for name, share in tied]
+        named = [(name, share, j) for j, tied in enumerate(_TIED.values()) for name, share in tied]
+        rows = [(line(name).wave_aa, share, j) for name, share, j in named]
         wave_aa, share, column = (np.array(values) for values in zip(*rows, strict=True))
         instrument_kms = np.hypot(instrument(wave_aa), resampling_kms)
         step = float(np.diff(np.log(edges_rest_aa)).min())

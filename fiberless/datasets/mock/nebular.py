@@ -12,42 +12,26 @@ import numpy as np
 
 from fiberless.arrays import FloatArray
 from fiberless.datasets.mock.population import SEYFERT, Population
-from fiberless.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, lines
+from fiberless.lines import (
+    BALMER_DECREMENT,
+    HELIUM_SHARES,
+    NEIII_BLEND_SHARE,
+    NII_DOUBLET_RATIO,
+    OII_AURORAL_RATIO,
+    OIII_DOUBLET_RATIO,
+    all_lines,
+)
 
 __all__ = ["LINE_NAMES", "LINE_WAVE_AA", "agn_lines", "lier_lines", "star_forming_lines"]
 
-_WEAK_LINES_AA: Final = {
-    "H10": 3798.98,
-    "H9": 3836.47,
-    "NeIII_3969": 3968.59,
-    "HeI_4473": 4472.73,
-    "HeII_4687": 4687.02,
-    "NI_5201": 5200.53,
-    "SIII_6314": 6313.81,
-    "HeI_6680": 6679.99,
-    "HeI_7067": 7067.14,
-    "OII_7322": 7321.94,
-    "OII_7332": 7332.21,
-}
-"""Lines that are simulated and not measured; vacuum (NIST)."""
-LINE_NAMES: Final = (*lines(), *_WEAK_LINES_AA)
-LINE_WAVE_AA: Final = np.array([*(known.wave_aa for known in lines().values()), *_WEAK_LINES_AA.values()])
+LINE_NAMES: Final = tuple(all_lines())
+LINE_WAVE_AA: Final = np.array([known.wave_aa for known in all_lines().values()])
 RATIO_SCATTER: Final = 1.5
 """By how much ratios scatter more than in the relations cited, as real spectra were seen to do."""
 HALPHA_ERG_PER_PHOTON: Final = 1.37e-12
 """Case B, 10^4 K: L(Hα) = 1.37e-12 erg × Q(H) (Osterbrock & Ferland 2006)."""
 IONISING_SHARE: Final = 0.72
 SUN_CGS: Final = 3.828e33
-_BALMER: Final = {
-    "Halpha": 2.86,
-    "Hbeta": 1.0,
-    "Hgamma": 0.468,
-    "Hdelta": 0.259,
-    "Hepsilon": 0.159,
-    "H8": 0.105,
-    "H9": 0.073,
-    "H10": 0.053,
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +74,7 @@ def star_forming_lines(rng: np.random.Generator, population: Population, photons
         n1=-2.2 + spread(0.05),
     )
     halpha = IONISING_SHARE * HALPHA_ERG_PER_PHOTON * photons / SUN_CGS
-    return _assemble(rng, halpha, ratios, halpha_over_hbeta=2.86)
+    return _assemble(rng, halpha, ratios, halpha_over_hbeta=BALMER_DECREMENT["Halpha"])
 
 
 def agn_lines(rng: np.random.Generator, population: Population) -> FloatArray:
@@ -131,7 +115,7 @@ def lier_lines(rng: np.random.Generator, population: Population, continuum_halph
         n1=-1.2 + spread(0.05),
     )
     halpha = 10**population.lg_ew_lier * continuum_halpha
-    return _assemble(rng, halpha, ratios, halpha_over_hbeta=2.86)
+    return _assemble(rng, halpha, ratios, halpha_over_hbeta=BALMER_DECREMENT["Halpha"])
 
 
 def _spread(rng: np.random.Generator, n: int) -> Callable[[float], FloatArray]:
@@ -145,18 +129,18 @@ def _assemble(
     """All lines from Hα and the ratios; neon, helium and the [S II] doublet scatter by themselves."""
     n = len(halpha)
     hbeta = halpha / halpha_over_hbeta
-    luminosity = {name: hbeta * ratio for name, ratio in _BALMER.items()}
+    luminosity = {name: hbeta * ratio for name, ratio in BALMER_DECREMENT.items()}
     luminosity["Halpha"] = halpha
     luminosity |= _oxygen_lines(halpha, hbeta, ratios)
     luminosity["NeIII_3870"] = 0.09 * luminosity["OIII_5008"] * 10 ** rng.normal(0, 0.15, n)
-    luminosity["NeIII_3969"] = 0.30 * luminosity["NeIII_3870"]
+    luminosity["NeIII_3969"] = NEIII_BLEND_SHARE * luminosity["NeIII_3870"]
     luminosity["NII_6585"] = halpha * 10**ratios.n2
     luminosity["NII_6550"] = luminosity["NII_6585"] / NII_DOUBLET_RATIO
     sii, bluer = halpha * 10**ratios.s2, np.clip(rng.normal(0.57, 0.02, n), 0.45, 0.59)
     luminosity["SII_6718"], luminosity["SII_6733"] = bluer * sii, (1 - bluer) * sii
     helium = 0.12 * hbeta * 10 ** rng.normal(0, 0.08, n)
-    weak = {"HeI_5877": 1.0, "HeI_4473": 0.36, "HeI_6680": 0.29, "HeI_7067": 0.20}
-    luminosity |= {name: ratio * helium for name, ratio in weak.items()}
+    luminosity["HeI_5877"] = helium
+    luminosity |= {name: share * helium for name, share in HELIUM_SHARES.items()}
     luminosity["HeII_4687"], luminosity["NI_5201"] = hbeta * 10**ratios.he2, hbeta * 10**ratios.n1
     luminosity["ArIII_7138"], luminosity["SIII_6314"] = 0.015 * halpha, 0.004 * halpha
     return np.stack([luminosity[name] for name in LINE_NAMES], axis=-1)
@@ -173,5 +157,5 @@ def _oxygen_lines(halpha: FloatArray, hbeta: FloatArray, ratios: _Ratios) -> dic
         "OII_3727": 0.42 * oii,
         "OII_3730": 0.58 * oii,
         "OII_7322": 0.012 * oii,
-        "OII_7332": 0.010 * oii,
+        "OII_7332": 0.012 / OII_AURORAL_RATIO * oii,
     }

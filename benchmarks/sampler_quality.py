@@ -17,9 +17,9 @@ from fiberless.arrays import FloatArray
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.shards import ShardSet
 from fiberless.evaluation.metrics import photo_z, posterior_median, posterior_score
-from fiberless.inference.cascade import CascadeCandidates
 from fiberless.inference.conditioning import Conditions, conditions_of
-from fiberless.inference.store import Family, load_family
+from fiberless.inference.family import Family
+from fiberless.inference.store import load_family
 from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
 STEPS: Final = (5, 10, 15, 25, 50, 250)
@@ -84,11 +84,9 @@ def draw(family: Family, conditions: Conditions, n: int, steps: int) -> dict[str
         block = conditions[start : start + _BLOCK]
         seeds = [(1, f"quality-{start + i}") for i in range(len(block))]
         drawn = family.candidates(block, seeds, n=n, steps=steps)
-        ln_flux = (
-            drawn.ln_flux_observed
-            if isinstance(drawn, CascadeCandidates)
-            else resample_log_flux(drawn.ln_flux_rest, drawn.redshift, OBSERVED_WAVE_AA)
-        )
+        ln_flux = drawn.ln_flux_observed
+        if ln_flux is None:
+            ln_flux = resample_log_flux(drawn.ln_flux_rest, drawn.redshift, OBSERVED_WAVE_AA)
         found = quantities(np.exp(ln_flux).reshape(-1, OBSERVED_WAVE_AA.size), drawn.redshift.ravel())
         shaped = {name: values.reshape(drawn.redshift.shape) for name, values in found.items()}
         parts.append(shaped | {"ln_flux": ln_flux[..., ::10]})

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -37,6 +38,16 @@ __all__ = [
 
 TOY_VERSION: Final = "toy-1"
 TOY_CASCADE: Final = "toy-cascade-1"
+_MANIFEST: Final[MappingProxyType[str, Any]] = MappingProxyType(
+    {
+        "r_magnitude_limit": 17.77,
+        "sampler_steps": 5,
+        "n_candidates": 25,
+        "training": {"pairs": 0},
+        "training_data": "none: random weights for tests",
+    }
+)
+_CARD: Final = "# {}\n\nUntrained weights, for tests. Its predictions mean nothing.\n"
 _COMPONENTS = 6
 _EMBEDDING = 16
 _GALAXIES = 160
@@ -112,14 +123,10 @@ def write_toy_store(folder: Path) -> str:
     save_version(
         folder / TOY_VERSION,
         toy_family(),
-        card="# Toy model\n\nUntrained weights, for tests. Its predictions mean nothing.\n",
+        card=_CARD.format("Toy model"),
         name="toy",
         redshift_range=(0.03, 0.17),
-        r_magnitude_limit=17.77,
-        sampler_steps=5,
-        n_candidates=25,
-        training={"pairs": 0},
-        training_data="none: random weights for tests",
+        **_MANIFEST,
     )
     (folder / "DEFAULT").write_text(TOY_VERSION + "\n", encoding="utf-8")
     return TOY_VERSION
@@ -137,14 +144,10 @@ def write_toy_cascade(folder: Path) -> str:
     save_cascade(
         folder / TOY_CASCADE,
         toy_cascade(),
-        card="# Toy cascade\n\nUntrained weights, for tests. Its predictions mean nothing.\n",
+        card=_CARD.format("Toy cascade"),
         name="toy-cascade",
         redshift_range=(0.0, 0.2),
-        r_magnitude_limit=17.77,
-        sampler_steps=5,
-        n_candidates=25,
-        training={"pairs": 0},
-        training_data="none: random weights for tests",
+        **_MANIFEST,
     )
     return TOY_CASCADE
 

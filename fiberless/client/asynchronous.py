@@ -13,7 +13,8 @@ from fiberless.client import calls
 from fiberless.client.answers import all_good, arcsec_of, cone_table, results_table
 from fiberless.client.asking import Place, Subject, Targets
 from fiberless.client.calls import Progress
-from fiberless.client.conversation import Conversation, Pause, http_options
+from fiberless.client.connection import Connection
+from fiberless.client.conversation import Conversation, Pause
 from fiberless.client.events import Following
 from fiberless.client.many import progress_of_many
 from fiberless.client.prediction import Prediction
@@ -29,19 +30,10 @@ __all__ = ["AsyncClient"]
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
     """The calls of `Client`, to be awaited; parameters, answers and errors are the same."""
 
-    def __init__(
-        self,
-        base_url: str | None = None,
-        *,
-        api_key: str | None = None,
-        timeout_seconds: float = 600.0,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._http = httpx.AsyncClient(**http_options(base_url, api_key), transport=transport)
+    _http_type = httpx.AsyncClient
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,7 +13,8 @@ from fiberless.client import calls
 from fiberless.client.answers import all_good, arcsec_of, cone_table, results_table
 from fiberless.client.asking import Place, Subject, Targets
 from fiberless.client.calls import Progress
-from fiberless.client.conversation import Conversation, Pause, http_options
+from fiberless.client.connection import Connection
+from fiberless.client.conversation import Conversation, Pause
 from fiberless.client.events import Following
 from fiberless.client.many import progress_of_many
 from fiberless.client.prediction import Prediction
@@ -29,7 +30,7 @@ __all__ = ["Client"]
 T = TypeVar("T")
 
 
-class Client:
+class Client(Connection[httpx.Client, httpx.BaseTransport]):
     """A Fiberless service. Use it as a context manager, or close it. Threads may share it.
 
     Parameters
@@ -55,16 +56,7 @@ class Client:
 
     """
 
-    def __init__(
-        self,
-        base_url: str | None = None,
-        *,
-        api_key: str | None = None,
-        timeout_seconds: float = 600.0,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._http = httpx.Client(**http_options(base_url, api_key), transport=transport)
+    _http_type = httpx.Client
 
     def __enter__(self) -> Self:
         return self

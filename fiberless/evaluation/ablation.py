@@ -161,6 +161,7 @@ def _trained(caches: Caches, arm: str, *, steps: int, seed: int, progress: Progr
         feature_size=config.embedding_size,
         width=config.denoiser_width,
         depth=config.denoiser_depth,
+        condition_depth=config.condition_depth,
     )
     place = Place()
     stage = Stage(

@@ -9,7 +9,7 @@ import numpy as np
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.evaluation.pairs import HeldOut, Progress, measure_many
 from fiberless.evaluation.targets import CLASS, PHYSICAL_TARGETS, SPECTRAL_TARGETS
-from fiberless.inference.latent import Candidates, LatentFamily
+from fiberless.inference.latent import LatentCandidates, LatentFamily
 
 __all__ = ["Drawn", "draw_candidates", "in_half_precision"]
 
@@ -73,7 +73,7 @@ def in_half_precision(family: LatentFamily) -> LatentFamily:
     return replace(family, denoiser=copy.deepcopy(family.denoiser).bfloat16())
 
 
-def _reduced(drawn: Candidates, ln_true: FloatArray, n_measured: int) -> Drawn:
+def _reduced(drawn: LatentCandidates, ln_true: FloatArray, n_measured: int) -> Drawn:
     rows = np.arange(len(ln_true))
     spectra, redshift = drawn.ln_flux_rest[:, :n_measured], drawn.redshift[:, :n_measured]
     values = measure_many(spectra.reshape(-1, spectra.shape[-1]), redshift.reshape(-1))

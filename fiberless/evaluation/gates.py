@@ -47,7 +47,10 @@ def gates(figures: Mapping[str, Any]) -> list[Gate]:
     """All gates that the figures (`Evaluation.as_dict`) can decide."""
     scores = figures["scores"]
     return [
-        *(_at_least(f"R² of {name}", scores["model"][name]["r2"], least) for name, least in _known(scores)),
+        *(
+            _at_least(f"R² of {name}, posterior mean", scores["model"][name]["r2_mean"], least)
+            for name, least in _known(scores)
+        ),
         _at_most("σ_MAD of Δz/(1+z)", figures["photo_z"]["model"]["sigma_mad"], 0.0115),
         _at_most("CRPS(z) over that of 50 neighbours", _crps_ratio(scores), 0.87),
         _against_baselines(scores),

@@ -41,6 +41,7 @@ class Score:
     outliers : share with |error − bias| > 3 σ_NMAD; a Gaussian has 0.0027
     r2 : 1 − Σ(estimate − truth)² / Σ(truth − mean)²
     r2_error : its standard error, by bootstrap over galaxies
+    r2_mean : the same of the samples' mean, the estimate of least squared error; None for point estimates
     coverage_68, coverage_95 : share of truths in the central intervals; None for point estimates
     coverage_68_error, coverage_95_error : their binomial standard errors
     crps : mean continuous ranked probability score; None for point estimates
@@ -52,6 +53,7 @@ class Score:
     outliers: float
     r2: float
     r2_error: float
+    r2_mean: float | None = None
     coverage_68: float | None = None
     coverage_68_error: float | None = None
     coverage_95: float | None = None
@@ -111,10 +113,12 @@ def posterior_score(truth: FloatArray, samples: FloatArray) -> Score:
     good = usable(truth, samples)
     true, drawn = truth[good], samples[good]
     point = point_score(true, posterior_median(drawn))
+    average = np.nanmean(drawn, axis=1)
     covers = {level: coverage(true, drawn, level) for level in (0.68, 0.95)}
     errors = {level: float(np.sqrt(p * (1 - p) / max(len(true), 1))) for level, p in covers.items()}
     return Score(
         **{name: getattr(point, name) for name in ("n", "bias", "scatter", "outliers", "r2", "r2_error")},
+        r2_mean=point_score(true, average).r2,
         coverage_68=covers[0.68],
         coverage_68_error=errors[0.68],
         coverage_95=covers[0.95],

@@ -63,7 +63,8 @@ def report_text(figures: Mapping[str, Any], *, pictures: Mapping[str, str]) -> s
 
 
 _DEFINITIONS = (
-    "Estimates are medians of the candidates. Bias: median error. σ_NMAD: 1.48 × median |error − bias|. "
+    "Estimates are medians of the candidates, means for `R² of the mean`. Bias: median error. "
+    "σ_NMAD: 1.48 × median |error − bias|. "
     "Outliers: beyond 3 σ_NMAD. ±: standard errors over galaxies, by bootstrap or binomial. PIT p: "
     "Kolmogorov–Smirnov test that the truth's rank among its candidates is uniform. CRPS: fair estimator. "
     "Equivalent widths are floored at 0.1 Å, fluxes with them; line ratios are scored where EW(Hα) > 3 Å."

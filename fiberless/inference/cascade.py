@@ -7,7 +7,7 @@ each that was kept. All K give the intervals; the best by the second contrast is
 shows. A share below one ranks, as the paper does, and makes intervals too narrow; one keeps them honest.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final, Literal
@@ -18,19 +18,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from fiberless.analysis.candidate_redshifts import measure_redshifts
-from fiberless.arrays import FloatArray, IntArray
-from fiberless.inference.conditioning import Conditions, ConditionScaler
+from fiberless.arrays import FloatArray
+from fiberless.inference.conditioning import Conditions
+from fiberless.inference.family import Candidates, Family, OnStep
 from fiberless.inference.noise_schedule import make_chain, step_generators
 from fiberless.inference.ranking import contrastive_score, medoid
 from fiberless.inference.resolution import HIGH_PIXELS, LOW_PIXELS, raised
-from fiberless.inference.sampler import initial_noise
+from fiberless.inference.sampler import Seeds, initial_noise
 from fiberless.inference.spectrum_scaler import SpectrumScaler
 from fiberless.nn.cosine_schedule import TIMESTEPS
 from fiberless.nn.spectrum_contrast import SpectrumContrast
 from fiberless.nn.spectrum_unet import SpectrumUNet
 from fiberless.wavelength import OBSERVED_WAVE_AA
 
-__all__ = ["CascadeCandidates", "CascadeFamily", "CascadeSampling", "EncodedImages"]
+__all__ = ["CascadeFamily", "CascadeSampling", "EncodedImages"]
 
 _ROWS: Final = 64
 """Spectra that a network sees at once: bounds the memory; no result depends on it."""
@@ -69,29 +70,7 @@ class EncodedImages:
 
 
 @dataclass(frozen=True, eq=False)
-class CascadeCandidates:
-    """K spectra drawn for each of B galaxies.
-
-    Parameters
-    ----------
-    redshift : (B, K) float64, measured on each spectrum
-    ln_flux_observed : (B, K, 4500) float32, natural logarithm of F_λ in 1e-17 erg/(s cm2 Å) on
-        `fiberless.wavelength.OBSERVED_WAVE_AA`
-    physical : empty; pixels hold no physical quantities
-    score : (B, K) float32, cosine of image and spectrum at full resolution
-    medoid : (B,) candidate closest to the mean standardised spectrum
-
-    """
-
-    redshift: FloatArray
-    ln_flux_observed: FloatArray
-    physical: dict[str, FloatArray]
-    score: FloatArray
-    medoid: IntArray
-
-
-@dataclass(frozen=True, eq=False)
-class CascadeFamily:
+class CascadeFamily(Family):
     """Networks and scalers of one version of the cascade, on one device."""
 
     low: SpectrumUNet
@@ -99,19 +78,12 @@ class CascadeFamily:
     contrast_low: SpectrumContrast
     contrast_high: SpectrumContrast
     scaler: SpectrumScaler
-    condition_scaler: ConditionScaler
     sampling: CascadeSampling
 
     @property
-    def device(self) -> torch.device:
-        """Device of the weights."""
-        device: torch.device = self.low.head.weight.device
-        return device
-
-    @property
-    def dtype(self) -> str:
-        """Name of the weights' number type, e.g. `float32`."""
-        return str(self.low.head.weight.dtype).removeprefix("torch.")
+    def _weight(self) -> Tensor:
+        weight: Tensor = self.low.head.weight
+        return weight
 
     @torch.inference_mode()
     def encode(self, conditions: Conditions) -> EncodedImages:
@@ -129,7 +101,7 @@ class CascadeFamily:
     def draw_low(
         self,
         images: EncodedImages,
-        seeds: Sequence[tuple[int, str]],
+        seeds: Seeds,
         n: int,
         steps: int,
         *,
@@ -150,7 +122,7 @@ class CascadeFamily:
     def draw_high(
         self,
         images: EncodedImages,
-        seeds: Sequence[tuple[int, str]],
+        seeds: Seeds,
         low: Tensor,
         steps: int,
         *,
@@ -161,7 +133,7 @@ class CascadeFamily:
         Parameters
         ----------
         images : of B galaxies
-        seeds : B pairs of (seed, sha256 of the cutout)
+        seeds : of the same galaxies
         low : (B, K, 563) standardised
         steps : evaluations of the network
         tick : called after each evaluation of some of the rows
@@ -181,23 +153,12 @@ class CascadeFamily:
         return contrastive_score(images.embedding_high, self._embed(self.contrast_high, high))
 
     def candidates(
-        self,
-        conditions: Conditions,
-        seeds: Sequence[tuple[int, str]],
-        *,
-        n: int,
-        steps: int,
-        on_step: Callable[[int], None] | None = None,
-    ) -> CascadeCandidates:
-        """Draw, rank and measure K = n candidates for each galaxy.
+        self, conditions: Conditions, seeds: Seeds, *, n: int, steps: int, on_step: OnStep | None = None
+    ) -> Candidates:
+        """Draw, rank and measure candidates in the observed frame; see `Family`.
 
-        Parameters
-        ----------
-        conditions : of B galaxies
-        seeds : B pairs of (seed, sha256 of the cutout)
-        n, steps : candidates a galaxy, network evaluations a candidate in each of the two stages
-        on_step : told now and then which share of the work is done, in units of `steps`
-
+        Their physical quantities are empty, since pixels hold none; the medoid is that of standardised
+        spectra of full resolution, and so are the scores.
         """
         images = self.encode(conditions)
         tick = _ticker(on_step, pieces=2 * -(-len(seeds) * n // _ROWS), steps=steps)
@@ -208,7 +169,7 @@ class CascadeFamily:
         high = self.draw_high(images, seeds, low, steps, tick=tick)
         spectra = high.cpu().numpy()
         ln_flux = self.scaler.ln_flux(spectra, conditions.r_aperture_nmgy)
-        return CascadeCandidates(
+        return Candidates(
             redshift=self.redshift(spectra),
             ln_flux_observed=ln_flux,
             physical={},
@@ -226,7 +187,7 @@ class CascadeFamily:
         self,
         stage: Literal["low", "high"],
         tokens: Tensor,
-        seeds: Sequence[tuple[int, str]],
+        seeds: Seeds,
         noise: Tensor,
         *,
         steps: int,
@@ -257,9 +218,6 @@ class CascadeFamily:
         parts = [contrast.embed_spectrum(rows[i : i + _ROWS]) for i in range(0, len(rows), _ROWS)]
         return torch.cat(parts).reshape(*spectra.shape[:2], -1)
 
-    def _to_device(self, array: FloatArray) -> Tensor:
-        return torch.from_numpy(np.array(array, dtype=np.float32, order="C")).to(self.device)
-
 
 @dataclass(frozen=True, eq=False)
 class _Prediction:
@@ -279,7 +237,7 @@ class _Prediction:
         return noise
 
 
-def _ticker(on_step: Callable[[int], None] | None, *, pieces: int, steps: int) -> Callable[[], None] | None:
+def _ticker(on_step: OnStep | None, *, pieces: int, steps: int) -> Callable[[], None] | None:
     """Count the evaluations of all pieces; tell whenever another of `steps` equal shares is done."""
     if on_step is None:
         return None

@@ -1,6 +1,5 @@
 """`LatentFamily`: the default model; candidates are drawn as latent vectors and decoded linearly."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -8,44 +7,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fiberless.arrays import FloatArray, IntArray
+from fiberless.arrays import FloatArray
 from fiberless.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis
-from fiberless.inference.conditioning import Conditions, ConditionScaler
+from fiberless.inference.conditioning import Conditions
+from fiberless.inference.family import Candidates, Family, OnStep
 from fiberless.inference.physical import absolute
 from fiberless.inference.ranking import contrastive_score, medoid
-from fiberless.inference.sampler import initial_noise, sample
+from fiberless.inference.sampler import Seeds, initial_noise, sample
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
 
-__all__ = ["Candidates", "LatentFamily"]
+__all__ = ["LatentCandidates", "LatentFamily"]
 
 
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """K spectra drawn for each of B galaxies.
-
-    Parameters
-    ----------
-    latent : (B, K, D) float32
-    redshift : (B, K) float64
-    ln_flux_rest : (B, K, 3902) float32, natural logarithm of the observed F_λ in 1e-17 erg/(s cm2 Å) on
-        `fiberless.wavelength.REST_WAVE_AA`: shifted to the rest frame, not scaled by 1 + z
-    physical : {name: (B, K) float64} for each name of `physical.PHYSICAL_NAMES`; empty if the model has none
-    score : (B, K) float32, cosine of image and latent embeddings
-    medoid : (B,) candidate closest to the mean latent
-
-    """
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LatentCandidates(Candidates):
+    """Candidates in the rest frame, and the latents (B, K, D) float32 that they are decoded from."""
 
     latent: FloatArray
-    redshift: FloatArray
     ln_flux_rest: FloatArray
-    physical: dict[str, FloatArray]
-    score: FloatArray
-    medoid: IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class LatentFamily:
+class LatentFamily(Family):
     """Networks, basis and scalers of one version of the latent model, on one device."""
 
     image_encoder: ImageEncoder
@@ -53,7 +37,6 @@ class LatentFamily:
     denoiser: LatentDenoiser
     basis: SpectralBasis
     latent_scaler: LatentScaler
-    condition_scaler: ConditionScaler
 
     @property
     def latent_size(self) -> int:
@@ -61,15 +44,9 @@ class LatentFamily:
         return int(self.denoiser.config.latent_size)
 
     @property
-    def device(self) -> torch.device:
-        """Device of the weights."""
-        weights: Tensor = self.denoiser.project_in.weight
-        return weights.device
-
-    @property
-    def dtype(self) -> str:
-        """Name of the weights' number type, e.g. `float32`."""
-        return str(self.denoiser.project_in.weight.dtype).removeprefix("torch.")
+    def _weight(self) -> Tensor:
+        weight: Tensor = self.denoiser.project_in.weight
+        return weight
 
     @torch.inference_mode()
     def embed(self, conditions: Conditions) -> Tensor:
@@ -86,7 +63,7 @@ class LatentFamily:
         noise: Tensor,
         steps: int,
         *,
-        on_step: Callable[[int], None] | None = None,
+        on_step: OnStep | None = None,
     ) -> Tensor:
         """Draw latents.
 
@@ -135,8 +112,8 @@ class LatentFamily:
 
         Returns
         -------
-        (ln_flux_rest, redshift) : (B, K, 3902) float32 and (B, K), as in `Candidates`. To put a spectrum on
-            any observed grid: `fiberless.wavelength.resample_log_flux`.
+        (ln_flux_rest, redshift) : (B, K, 3902) float32 and (B, K), as in `LatentCandidates`. To put a
+            spectrum on any observed grid: `fiberless.wavelength.resample_log_flux`.
 
         """
         parts = self.latent_scaler.from_latent(latents)
@@ -153,30 +130,15 @@ class LatentFamily:
         return absolute(parts.physical, parts.redshift, np.expand_dims(r_total_nmgy, -1))
 
     def candidates(
-        self,
-        conditions: Conditions,
-        seeds: Sequence[tuple[int, str]],
-        *,
-        n: int,
-        steps: int,
-        on_step: Callable[[int], None] | None = None,
-    ) -> Candidates:
-        """Draw, score and decode K = n candidates for each galaxy.
-
-        Parameters
-        ----------
-        conditions : of B galaxies
-        seeds : B pairs of (seed, sha256 of the cutout)
-        n, steps : candidates a galaxy, network evaluations a candidate
-        on_step : told after each evaluation how many are done
-
-        """
+        self, conditions: Conditions, seeds: Seeds, *, n: int, steps: int, on_step: OnStep | None = None
+    ) -> LatentCandidates:
+        """Draw, score and decode candidates; `on_step` is told after each evaluation. See `Family`."""
         embedding = self.embed(conditions)
         noise = initial_noise(seeds, n, self.latent_size)
         latents = self.draw(conditions, embedding, noise, steps, on_step=on_step)
         drawn = latents.cpu().numpy()
         ln_flux_rest, redshift = self.decode_rest(drawn, conditions.r_aperture_nmgy)
-        return Candidates(
+        return LatentCandidates(
             latent=drawn,
             redshift=redshift,
             ln_flux_rest=ln_flux_rest,
@@ -184,6 +146,3 @@ class LatentFamily:
             score=self.score(embedding, latents).cpu().numpy(),
             medoid=medoid(latents).cpu().numpy(),
         )
-
-    def _to_device(self, array: FloatArray) -> Tensor:
-        return torch.from_numpy(np.array(array, dtype=np.float32, order="C")).to(self.device)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.errors import UsageError
+from fiberless.inference.sampler import Seeds
 from fiberless.nn.cosine_schedule import TIMESTEPS, training_schedule
 
 __all__ = ["Chain", "PredictNoise", "make_chain", "step_generators"]
@@ -100,7 +101,7 @@ def make_chain(name: str, steps: int, *, timesteps: int = TIMESTEPS) -> Chain:
     return _chain(_kind(name), levels, timesteps)
 
 
-def step_generators(seeds: Sequence[tuple[int, str]], candidates: int, stage: str) -> list[torch.Generator]:
+def step_generators(seeds: Seeds, candidates: int, stage: str) -> list[torch.Generator]:
     """Random numbers of each candidate's steps, galaxy after galaxy, from its own seed and image. (B K)
 
     torch keeps 32 bits of a seed: two of very many galaxies may share the noise of their steps, but never

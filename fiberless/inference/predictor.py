@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 
+from fiberless.arrays import FloatArray
 from fiberless.contract import JobProgress, PredictionRequest, PredictionResult, Watch
 from fiberless.errors import UsageError
-from fiberless.inference.cascade import CascadeCandidates
 from fiberless.inference.conditioning import prepare
+from fiberless.inference.family import Family
 from fiberless.inference.report import Drawn, Engine, build_result
-from fiberless.inference.store import Family, load_family
+from fiberless.inference.store import load_family
 from fiberless.manifest import Manifest
 
 __all__ = ["Predictor", "load_predictor"]
@@ -89,16 +90,14 @@ class Predictor:
             build_result(
                 request,
                 Drawn(
-                    ln_flux_rest=None if isinstance(drawn, CascadeCandidates) else drawn.ln_flux_rest[b],
+                    ln_flux_rest=_row(drawn.ln_flux_rest, b),
                     redshift=drawn.redshift[b],
                     physical={name: values[b] for name, values in drawn.physical.items()},
                     score=drawn.score[b],
                     medoid=int(drawn.medoid[b]),
                     r_magnitude=float(conditions.r_magnitude[b]),
                     oddities=oddities[b],
-                    ln_flux_observed=(
-                        drawn.ln_flux_observed[b] if isinstance(drawn, CascadeCandidates) else None
-                    ),
+                    ln_flux_observed=_row(drawn.ln_flux_observed, b),
                 ),
                 engine,
             )
@@ -123,6 +122,11 @@ def load_predictor(store: Path, version: str, *, device: str = "auto") -> Predic
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     family, manifest = load_family(store, version, chosen)
     return Predictor(family, manifest)
+
+
+def _row(array: FloatArray | None, b: int) -> FloatArray | None:
+    """One galaxy's part of what a family may not draw."""
+    return None if array is None else array[b]
 
 
 def _tell(watch: Watch | None, rows: Sequence[int], progress: JobProgress) -> None:

@@ -57,14 +57,14 @@ class Drawn:
 
     Parameters
     ----------
-    ln_flux_rest : (K, 3902), see `fiberless.inference.latent.Candidates`; or none, where a family draws
+    ln_flux_rest : (K, 3902), see `fiberless.inference.family.Candidates`; or none, where a family draws
         spectra in the observed frame
     redshift, score : (K,)
     physical : {name: (K,)}, see `fiberless.inference.physical`
     medoid : index of the medoid
     r_magnitude : r inside 7"; NaN where the flux is not positive
     oddities : what is unlike the training set
-    ln_flux_observed : (K, 4500), see `fiberless.inference.cascade.CascadeCandidates`; where there is no
+    ln_flux_observed : (K, 4500), see `fiberless.inference.family.Candidates`; where there is no
         `ln_flux_rest`
 
     """

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["SIGMA_MAX", "SIGMA_MIN", "Denoise", "initial_noise", "noise_levels", "sample"]
+__all__ = ["SIGMA_MAX", "SIGMA_MIN", "Denoise", "Seeds", "initial_noise", "noise_levels", "sample"]
 
 SIGMA_MAX: Final = 40.0
 SIGMA_MIN: Final = 0.01
@@ -17,6 +17,8 @@ SIGMA_MIN: Final = 0.01
 
 Denoise: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(x (B, K, D), sigma ()) to the expected clean x."""
+Seeds: TypeAlias = Sequence[tuple[int, str]]
+"""Of each of B galaxies: the seed that was asked for, and the sha256 of the cutout."""
 
 
 def noise_levels(steps: int) -> list[float]:
@@ -61,7 +63,7 @@ def sample(denoise: Denoise, noise: Tensor, steps: int) -> Tensor:
     return x_theta
 
 
-def initial_noise(seeds: Sequence[tuple[int, str]], candidates: int, size: int) -> Tensor:
+def initial_noise(seeds: Seeds, candidates: int, size: int) -> Tensor:
     """Draw unit normal noise from each galaxy's own seed and image, and from nothing else.
 
     Philox with all 128 bits of its key (Salmon et al. 2011): torch's CPU generator keeps 32 bits of a seed,
@@ -69,7 +71,7 @@ def initial_noise(seeds: Sequence[tuple[int, str]], candidates: int, size: int) 
 
     Parameters
     ----------
-    seeds : B pairs of (seed, sha256 of the cutout)
+    seeds : of B galaxies
     candidates, size : K and D
 
     Returns

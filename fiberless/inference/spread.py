@@ -65,10 +65,10 @@ def shifted_spread(flux: FloatArray, redshift: FloatArray, redshift_shown: float
         In the unit of F_λ; near the ends over those candidates alone that reach there.
 
     """
-    rest_aa = OBSERVED_WAVE_AA / (1 + redshift_shown)
+    stretch = (1 + redshift) / (1 + redshift_shown)  # exactly 1 for the shown one: it reaches everywhere
     shifted = [
-        np.interp(rest_aa * (1 + z), OBSERVED_WAVE_AA, row.astype(np.float64), left=np.nan, right=np.nan)
-        for z, row in zip(redshift, flux, strict=True)
+        np.interp(OBSERVED_WAVE_AA * factor, OBSERVED_WAVE_AA, row, left=np.nan, right=np.nan)
+        for factor, row in zip(stretch, flux.astype(np.float64), strict=True)
     ]
     values = np.sort(shifted, axis=0)  # NaN last
     count = np.isfinite(values).sum(axis=0)

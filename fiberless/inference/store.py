@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import safetensors.numpy
 import safetensors.torch
@@ -15,6 +15,7 @@ from fiberless.errors import FatalError, UsageError
 from fiberless.inference.basis import LatentScaler, SpectralBasis
 from fiberless.inference.cascade import CascadeFamily, CascadeSampling
 from fiberless.inference.conditioning import ConditionScaler
+from fiberless.inference.family import Family
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.spectrum_scaler import SpectrumScaler
 from fiberless.manifest import Manifest, file_sha256, read_manifest, verify_files, weights_sha256
@@ -23,10 +24,7 @@ from fiberless.nn.spectrum_contrast import SpectrumContrast
 from fiberless.nn.spectrum_unet import SpectrumUNet
 from fiberless.wavelength import REST_WAVE_AA
 
-__all__ = ["Family", "load_family", "load_version", "save_cascade", "save_version"]
-
-Family: TypeAlias = LatentFamily | CascadeFamily
-"""A model in memory, whatever its kind: it draws candidates under given conditions."""
+__all__ = ["load_family", "load_version", "save_cascade", "save_version"]
 
 _NETWORKS: Final = {
     "image_encoder": ImageEncoder,

@@ -50,6 +50,22 @@ class _Block(nn.Module):
         return x + change
 
 
+class _ConditionBlock(nn.Module):
+    """Residual MLP on the condition, once a galaxy: neither σ nor the noisy latent passes through it."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, hidden)
+        self.contract = nn.Linear(hidden, width)
+        nn.init.zeros_(self.contract.weight)
+        nn.init.zeros_(self.contract.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        change: Tensor = self.contract(F.silu(self.expand(self.norm(x))))
+        return x + change
+
+
 class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers has no types
     """Expected clean latent, given a noisy one, its noise level and the galaxy (σ_data = 1).
 
@@ -65,6 +81,8 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
         Channels and residual blocks.
     expansion : int
         Hidden units of a block in units of `width`.
+    condition_depth : int
+        Residual blocks that join features and photometry before σ is known; 0 adds the two as they are.
     noise_size : int
         Sines and cosines of ln σ.
 
@@ -79,11 +97,15 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
         width: int = 512,
         depth: int = 6,
         expansion: int = 2,
+        condition_depth: int = 0,
         noise_size: int = 128,
     ) -> None:
         super().__init__()
         self.features = nn.Linear(feature_size, width)
         self.photometry = nn.Sequential(nn.Linear(photometry_size, width), nn.SiLU(), nn.Linear(width, width))
+        self.condition = nn.Sequential(
+            *(_ConditionBlock(width, expansion * width) for _ in range(condition_depth))
+        )
         self.noise = _NoiseEmbedding(noise_size, width)
         self.project_in = nn.Linear(latent_size, width)
         self.blocks = nn.ModuleList(_Block(width, expansion * width) for _ in range(depth))
@@ -106,7 +128,8 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
 
         """
         dtype = self.project_in.weight.dtype
-        condition: Tensor = self.features(features.to(dtype)) + self.photometry(photometry.to(dtype))
+        joined = self.features(features.to(dtype)) + self.photometry(photometry.to(dtype))
+        condition: Tensor = self.condition(joined)
         return condition
 
     def trunk(self, x: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:

@@ -108,8 +108,9 @@ def _figures(metrics: dict[str, Any]) -> str:
         f"{metrics['n']} held-out simulated galaxies with r < 17.77, {metrics['n_candidates']} candidates "
         f"each, by `{metrics['command']}`. Truth is measured on the noiseless spectrum by the same code, or "
         f"taken from the simulation. σ_NMAD is 1.48 × median |error − bias|; outliers lie beyond 3 of it; ± "
-        f"are standard errors; PIT p tests that the truth's rank among its candidates is uniform. Baselines "
-        f"learn from pairs of the training set."
+        f"are standard errors; PIT p tests that the truth's rank among its candidates is uniform. Estimates "
+        f"are the candidates' medians; `R² of the mean` is their mean's, the best that squared error allows, "
+        f"and what the gates below are about. Baselines learn from pairs of the training set."
     )
     return "\n\n".join([introduction, *(f"### {title}\n\n{body}" for title, body in sections.items())])
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fiberless.errors import UsageError
 
-__all__ = ["StageConfig", "StageName", "TrainingConfig", "read_config"]
+__all__ = ["RunConfig", "StageConfig", "StageName", "TrainingConfig", "read_config"]
 
 _MOST_HELD_OUT = 0.1
 
@@ -40,10 +40,23 @@ class StageConfig(_Frozen):
     log_steps: int = Field(default=50, gt=0, description="Steps between rows of the log")
 
 
-class TrainingConfig(_Frozen):
-    """A whole training."""
+class RunConfig(_Frozen):
+    """What every training chooses, whatever it trains."""
 
     seed: int = Field(default=1, ge=0, description="Of initial weights and of every step's random numbers")
+    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="Of the networks' arithmetic")
+    validation_rows: int = Field(
+        default=2000, gt=0, description="Last rows of the data, never trained on; at most a tenth of it"
+    )
+
+    def training_rows(self, n: int) -> int:
+        """How many of the first of n galaxies are trained on; the rest is for validation."""
+        return n - min(self.validation_rows, max(1, int(_MOST_HELD_OUT * n)))
+
+
+class TrainingConfig(RunConfig):
+    """A whole training of the latent model."""
+
     n_components: int = Field(default=52, gt=0)
     basis_rows: int = Field(
         default=20_000, gt=0, description="Spectra that the principal components are taken from"
@@ -57,16 +70,16 @@ class TrainingConfig(_Frozen):
     embedding_size: int = 256
     denoiser_width: int = 512
     denoiser_depth: int = 6
+    condition_depth: int = Field(default=2, ge=0, description="Residual blocks on the denoiser's condition")
+    regression_weight: float = Field(
+        default=1.0, ge=0, description="In the contrast, of the squared error of latents told by embeddings"
+    )
     feature_views: int = Field(default=2, ge=1, le=8, description="Orientations whose features are cached")
     ln_sigma_mean: float = -0.4
     ln_sigma_std: float = 1.6
     temperature: float = Field(default=0.07, gt=0, description="Initial temperature of the contrast")
-    precision: Literal["bf16", "fp32"] = Field(default="bf16", description="Of the networks' arithmetic")
-    validation_rows: int = Field(
-        default=2000, gt=0, description="Last rows of the data, never trained on; at most a tenth of it"
-    )
     contrastive: StageConfig = StageConfig(
-        steps=3600, batch_size=256, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=400
+        steps=4500, batch_size=256, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=400
     )
     denoiser: StageConfig = StageConfig(steps=9000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
 
@@ -79,10 +92,6 @@ class TrainingConfig(_Frozen):
             if steps is not None
         }
         return self.model_copy(update=changed)
-
-    def training_rows(self, n: int) -> int:
-        """How many of the first of n galaxies are trained on; the rest is for validation."""
-        return n - min(self.validation_rows, max(1, int(_MOST_HELD_OUT * n)))
 
 
 def read_config(path: Path) -> TrainingConfig:

@@ -36,6 +36,8 @@ class ContrastiveTowers(nn.Module):
         super().__init__()
         self.image_encoder = ImageEncoder(widths=config.widths, embedding_size=config.embedding_size)
         self.latent_encoder = LatentEncoder(latent_size=latent_size - 1, embedding_size=config.embedding_size)
+        self.regression = nn.Linear(config.embedding_size, latent_size - 1)
+        self.regression_weight = config.regression_weight
         self.ln_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
         self.uses_bf16 = config.precision == "bf16"
 
@@ -47,7 +49,10 @@ class ContrastiveTowers(nn.Module):
     def forward(
         self, image: Tensor, photometry: Tensor, latent: Tensor, *, gather: Gather = _alone
     ) -> Tensor:
-        """Symmetric InfoNCE of a batch.
+        """Symmetric InfoNCE of a batch, and the squared error of its latents as a linear map tells them.
+
+        The contrast alone keeps what tells the galaxies of a batch apart. The linear map asks the embedding
+        for the expected latent too, which is what the denoiser needs of it.
 
         Parameters
         ----------
@@ -65,7 +70,13 @@ class ContrastiveTowers(nn.Module):
         scale = self.ln_scale.clamp(max=math.log(100.0)).exp()
         logits = scale * images @ latents.T
         target = torch.arange(len(logits), device=logits.device)
-        return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        return contrast + self.regression_weight * self._regression_error(images, gather(latent))
+
+    def _regression_error(self, images: Tensor, latent: Tensor) -> Tensor:
+        """Mean squared error of standardised latents; embeddings are scaled to unit variance."""
+        told = self.regression(images * math.sqrt(images.shape[1]))
+        return F.mse_loss(told, latent)
 
 
 def orient(image: Tensor, quarter_turns: int, *, mirrored: bool) -> Tensor:

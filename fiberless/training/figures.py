@@ -49,7 +49,17 @@ def accuracy_table(metrics: Mapping[str, Any]) -> str:
     """A row for each quantity: bias, scatter, R², coverage, calibration; R² of the baselines beside it."""
     scores = metrics["scores"]
     others = [method for method in _METHODS if method in scores]
-    head = ["quantity", "N", "bias", "σ_NMAD", "outliers %", "R²", "68 % covers", "95 % covers"]
+    head = [
+        "quantity",
+        "N",
+        "bias",
+        "σ_NMAD",
+        "outliers %",
+        "R²",
+        "R² of the mean",
+        "68 % covers",
+        "95 % covers",
+    ]
     head += ["PIT p", "CRPS", *(f"R² {_METHODS[method]}" for method in others)]
     return markdown_table(
         head,
@@ -68,6 +78,7 @@ def _accuracy(name: str, row: Mapping[str, Any], pit: Mapping[str, Any]) -> list
         f"{row['scatter']:.4f}",
         f"{100 * row['outliers']:.1f}",
         f"{row['r2']:.3f} ± {row['r2_error']:.3f}",
+        f"{row['r2_mean']:.3f}",
         f"{row['coverage_68']:.3f} ± {row['coverage_68_error']:.3f}",
         f"{row['coverage_95']:.3f} ± {row['coverage_95_error']:.3f}",
         _p(pit["p_value"]),

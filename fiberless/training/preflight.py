@@ -9,9 +9,9 @@ from typing import Any, Final
 from fiberless.cutout import CUTOUT_PIXELS
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
-from fiberless.training.config import TrainingConfig
+from fiberless.training.config import RunConfig, TrainingConfig
 
-__all__ = ["check_version_folder", "disk_needed", "pin_run", "refuse_hopeless"]
+__all__ = ["check_version_folder", "disk_needed", "pin_run", "refusal", "refuse_full_disk", "refuse_hopeless"]
 
 _FLOAT16, _FLOAT32 = 2, 4
 _TABLES: Final = 100
@@ -33,12 +33,17 @@ def refuse_hopeless(data: ShardSet, config: TrainingConfig, folder: Path, *, pro
     for name in ("contrastive", "denoiser"):
         size = getattr(config, name).batch_size
         if size % processes:
-            raise _refusal(f"{processes} processes cannot share {name} batches of {size} equally")
-    free, needed = shutil.disk_usage(_existing(folder)).free, disk_needed(len(data), config, folder)
-    if free < needed:
-        raise _refusal(f"{folder} needs {needed / 1e9:.1f} GB of disk; {free / 1e9:.1f} GB are free")
+            raise refusal(f"{processes} processes cannot share {name} batches of {size} equally")
+    refuse_full_disk(folder, disk_needed(len(data), config, folder))
     if find_spec("matplotlib") is None:
-        raise _refusal("training draws pictures of its progress: pip install 'fiberless[train]'")
+        raise refusal("training draws pictures of its progress: pip install 'fiberless[train]'")
+
+
+def refuse_full_disk(folder: Path, needed: int) -> None:
+    """Raise `UsageError` (`invalid-parameter`) where a run in a folder needs more bytes than are free."""
+    free = shutil.disk_usage(_existing(folder)).free
+    if free < needed:
+        raise refusal(f"{folder} needs {needed / 1e9:.1f} GB of disk; {free / 1e9:.1f} GB are free")
 
 
 def disk_needed(n: int, config: TrainingConfig, folder: Path) -> int:
@@ -54,10 +59,10 @@ def disk_needed(n: int, config: TrainingConfig, folder: Path) -> int:
 def check_version_folder(folder: Path) -> None:
     """Raise `UsageError` (`invalid-parameter`) if a version is already in the folder."""
     if (folder / "manifest.json").exists():
-        raise _refusal(f"{folder} holds a version, and versions are never overwritten; choose another --out")
+        raise refusal(f"{folder} holds a version, and versions are never overwritten; choose another --out")
 
 
-def pin_run(folder: Path, config: TrainingConfig, data: ShardSet) -> None:
+def pin_run(folder: Path, config: RunConfig, data: ShardSet) -> None:
     """Write configuration and data set of a run into its folder, or compare them with those written.
 
     Raises
@@ -78,12 +83,12 @@ def _pin(path: Path, content: dict[str, Any], fault: str) -> None:
     try:
         found = _flat(json.loads(path.read_text()))
     except ValueError as error:
-        raise _refusal(f"{path} cannot be read: {error}") from error
+        raise refusal(f"{path} cannot be read: {error}") from error
     new = _flat(content)
     changed = [name for name in sorted(found.keys() | new.keys()) if found.get(name) != new.get(name)]
     if changed:
         said = "; ".join(f"{name} is {found.get(name)}, not {new.get(name)}" for name in changed)
-        raise _refusal(f"{path.parent} holds a run with {fault}: {said}. Choose another --run")
+        raise refusal(f"{path.parent} holds a run with {fault}: {said}. Choose another --run")
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -98,7 +103,7 @@ def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _refuse_few(rows: int, config: TrainingConfig) -> None:
     needed = max(config.contrastive.batch_size, 2 * config.n_components)
     if rows < needed:
-        raise _refusal(
+        raise refusal(
             f"{rows} galaxies to train on are too few: a contrast of {config.contrastive.batch_size} and "
             f"{config.n_components} components need at least {needed}, and a good model 100,000"
         )
@@ -114,5 +119,6 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
-def _refusal(detail: str) -> UsageError:
+def refusal(detail: str) -> UsageError:
+    """Error of a training that could not end well."""
     return UsageError("invalid-parameter", detail)

@@ -1,10 +1,9 @@
 """Trains one version of the latent model from a data set, resumable at every stage."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 import numpy as np
 import torch
@@ -14,19 +13,16 @@ from fiberless.datasets.shards import ShardSet
 from fiberless.inference.conditioning import ConditionScaler
 from fiberless.inference.latent import LatentFamily
 from fiberless.nn import LatentDenoiser
-from fiberless.training.clock import Clock
 from fiberless.training.config import StageName, TrainingConfig
 from fiberless.training.contrastive import ContrastiveTowers, extract_features
 from fiberless.training.diffusion import DenoiserData
 from fiberless.training.place import Place
-from fiberless.training.preflight import pin_run, refuse_hopeless
+from fiberless.training.preflight import refuse_hopeless
 from fiberless.training.prepared import Prepared, prepare
-from fiberless.training.stage import Stage, run_stage
+from fiberless.training.run import Progress, Run
 from fiberless.training.stages import contrastive_stage, denoiser_stage
 
 __all__ = ["Trained", "Training", "train_latent"]
-
-Progress: TypeAlias = Callable[[str, int, int, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,40 +40,8 @@ def train_latent(
     return Training(data, config, folder, progress=progress, place=place).finish()
 
 
-class Training:
-    """A run of all stages; each asks for the one before it, and reads what was already done.
-
-    Parameters
-    ----------
-    data : training pairs
-    folder : of the run: caches, checkpoints, logs, looks
-    progress : called with (stage, done, total, loss)
-    place : where to compute, and with how many processes; alone on the CPU by default
-
-    Raises
-    ------
-    UsageError
-        `invalid-parameter` if data, disk or processes do not suffice, or if the folder holds a run with
-        another configuration or data set.
-
-    """
-
-    def __init__(
-        self,
-        data: ShardSet,
-        config: TrainingConfig,
-        folder: Path,
-        *,
-        progress: Progress,
-        place: Place | None = None,
-    ) -> None:
-        self._data, self._config, self._folder = data, config, folder
-        self._progress, self._place = progress, place or Place()
-        if self._place.first:
-            refuse_hopeless(data, config, folder, processes=self._place.count)
-            pin_run(folder, config, data)
-        self._place.wait()
-        self._clock = Clock(folder)
+class Training(Run[TrainingConfig]):
+    """A run of all stages of the latent model; parameters and errors are those of `Run`."""
 
     def run(self, until: StageName) -> None:
         """Do a stage, and those before it that are not done."""
@@ -107,10 +71,10 @@ class Training:
     @cached_property
     def prepared(self) -> Prepared:
         """The data set as networks see it; made by the first process."""
-        if self._place.first:
-            self._prepare()
-        self._place.wait()
-        return self._prepare()
+        report = partial(self._report, StageName.PREPARE)
+        return self._made_by_the_first(
+            lambda: prepare(self._data, self._config, self._folder, progress=report)
+        )
 
     @cached_property
     def towers(self) -> ContrastiveTowers:
@@ -167,14 +131,12 @@ class Training:
             feature_size=config.embedding_size,
             width=config.denoiser_width,
             depth=config.denoiser_depth,
+            condition_depth=config.condition_depth,
         )
         return towers.to(self._place.device), denoiser.to(self._place.device)
 
-    def _prepare(self) -> Prepared:
-        def report(done: int, total: int) -> None:
-            self._report("prepare", done, total, 0.0)
-
-        return prepare(self._data, self._config, self._folder, progress=report)
+    def _refuse_hopeless(self) -> None:
+        refuse_hopeless(self._data, self._config, self._folder, processes=self._place.count)
 
     def _denoiser_data(self) -> DenoiserData:
         scaled = [self._condition_scaler.scale_features(view).astype(np.float16) for view in self.features]
@@ -184,29 +146,3 @@ class Training:
             features=torch.from_numpy(np.stack(scaled)),
             photometry=torch.from_numpy(self.prepared.photometry),
         )
-
-    def _run_stage(self, stage: Stage) -> None:
-        run_stage(
-            stage,
-            self._folder,
-            seed=self._config.seed,
-            place=self._place,
-            progress=lambda *a: self._report(stage.name, *a),
-        )
-
-    def _report(self, stage: str, done: int, total: int, loss: float) -> None:
-        if self._place.first:
-            self._clock.tick()
-            self._progress(stage, done, total, loss)
-
-    def _record(self) -> dict[str, Any]:
-        described = {"kind", "description", "n", "seed", "version"}
-        return {
-            "config": self._config.model_dump(mode="json"),
-            "data": self._data.info.model_dump(mode="json", include=described),
-            "wall_seconds": round(self._clock.seconds),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "device": self._place.device.type,
-            "processes": self._place.count,
-        }

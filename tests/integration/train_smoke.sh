@@ -12,6 +12,19 @@ fiberless=${BIN:-.venv/bin}/fiberless
 # Steps this small are not worth a second thread, and other work on the machine would hold it up.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
+stage() { # NAME STEPS BATCH_SIZE CHECKPOINT_STEPS
+    cat <<TOML
+
+[$1]
+steps = $2
+batch_size = $3
+warmup_steps = 20
+ema_decay = 0.98
+checkpoint_steps = $4
+log_steps = 10
+TOML
+}
+
 mkdir -p "$folder"
 cat > "$folder/smoke.toml" <<TOML
 basis_rows = 2000
@@ -19,23 +32,9 @@ widths = [16, 32, 64, 64]
 denoiser_width = 256
 denoiser_depth = 4
 feature_views = 1
-
-[contrastive]
-steps = ${CONTRASTIVE_STEPS:-150}
-batch_size = 128
-warmup_steps = 20
-ema_decay = 0.98
-checkpoint_steps = 50
-log_steps = 10
-
-[denoiser]
-steps = ${DENOISER_STEPS:-300}
-batch_size = 256
-warmup_steps = 20
-ema_decay = 0.98
-checkpoint_steps = 100
-log_steps = 10
 TOML
+stage contrastive "${CONTRASTIVE_STEPS:-150}" 128 50 >> "$folder/smoke.toml"
+stage denoiser "${DENOISER_STEPS:-300}" 256 100 >> "$folder/smoke.toml"
 
 train() {
     "$fiberless" train "$folder/train" --run "$folder/run" --config "$folder/smoke.toml" "$@"

@@ -1,16 +1,15 @@
 """`CascadeConfig`: every choice of a cascade's training; the paper's, and a slim one for a few CPU cores."""
 
 from enum import StrEnum
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fiberless.apertures import PHOTOMETRY_NAMES
-from fiberless.training.config import StageConfig
+from fiberless.training.config import RunConfig, StageConfig
 
 __all__ = ["CascadeConfig", "CascadeStage", "paper_config", "slim_config"]
 
-_MOST_HELD_OUT: Final = 0.1
 _TIMESTEPS: Final = 250
 """Those of `fiberless.nn.cosine_schedule`, which imports torch."""
 
@@ -25,34 +24,23 @@ class CascadeStage(StrEnum):
     DENOISE_HIGH = "denoise_high"
 
 
-class CascadeConfig(BaseModel):
-    """A whole training.
+class CascadeConfig(RunConfig):
+    """A whole training of the cascade.
 
     The four dictionaries are constructor arguments of the networks, beside those that their places decide.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seed: int = Field(default=1, ge=0, description="Of initial weights and of every step's random numbers")
     networks: dict[CascadeStage, dict[str, Any]] = Field(description="`SpectrumContrast`, `SpectrumUNet`")
     stages: dict[CascadeStage, StageConfig]
     max_rows: int | None = Field(default=None, gt=0, description="Galaxies of the data that are used")
-    validation_rows: int = Field(
-        default=2000, gt=0, description="Last rows of those, never trained on; at most a tenth of them"
-    )
     draws: int = Field(default=1, gt=0, description="Noisy spectra of a galaxy in a step; batches count them")
     warm_start: bool = Field(
         default=False, description="Begin image encoders as the first contrast's image tower ended"
     )
     timesteps: int = Field(default=_TIMESTEPS, gt=1)
-    precision: Literal["bf16", "fp32"] = "bf16"
     scheduler: str = "UniPCMultistepScheduler"
     sampler_steps: int = Field(default=25, gt=1)
     kept_share: float = Field(default=1.0, gt=0, le=1)
-
-    def training_rows(self, n: int) -> int:
-        """How many of the first of n galaxies are trained on; the rest is for validation."""
-        return n - min(self.validation_rows, max(1, int(_MOST_HELD_OUT * n)))
 
     def with_steps(self, steps: dict[CascadeStage, int | None]) -> Self:
         """The same training with other numbers of steps; None keeps a stage's."""

@@ -2,29 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, TypeAlias
+from functools import cached_property, partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fiberless.datasets.shards import ShardSet
 from fiberless.inference.cascade import CascadeFamily, CascadeSampling
 from fiberless.nn.cosine_schedule import training_schedule
 from fiberless.nn.spectrum_contrast import SpectrumContrast
 from fiberless.nn.spectrum_unet import SpectrumUNet
 from fiberless.training.cascade.config import CascadeConfig, CascadeStage
 from fiberless.training.cascade.losses import Batches, contrast_loss, denoise_loss
-from fiberless.training.cascade.preflight import pin_cascade_run, refuse_hopeless_cascade
+from fiberless.training.cascade.preflight import refuse_hopeless_cascade
 from fiberless.training.cascade.prepared import CascadeData, prepare_cascade
-from fiberless.training.clock import Clock
-from fiberless.training.place import Place
-from fiberless.training.stage import Stage, run_stage
+from fiberless.training.run import Run
+from fiberless.training.stage import Stage
 
 __all__ = ["CascadeTraining", "DenoiserInTraining", "TrainedCascade"]
 
-Progress: TypeAlias = Callable[[str, int, int, float], None]
 _ORDER = tuple(CascadeStage)
 _VALIDATION_BATCHES = 4
 
@@ -53,40 +49,8 @@ class DenoiserInTraining(nn.Module):
         return noise
 
 
-class CascadeTraining:
-    """A run of all stages; each asks for the one before it, and reads what was already done.
-
-    Parameters
-    ----------
-    data : training pairs with noiseless spectra
-    folder : of the run: caches, checkpoints, logs
-    progress : called with (stage, done, total, loss)
-    place : where to compute, and with how many processes; alone on the CPU by default
-
-    Raises
-    ------
-    UsageError
-        `invalid-parameter` if data, disk or processes do not suffice, or if the folder holds a run with
-        another configuration or data set.
-
-    """
-
-    def __init__(
-        self,
-        data: ShardSet,
-        config: CascadeConfig,
-        folder: Path,
-        *,
-        progress: Progress,
-        place: Place | None = None,
-    ) -> None:
-        self._data, self._config, self._folder = data, config, folder
-        self._progress, self._place = progress, place or Place()
-        if self._place.first:
-            refuse_hopeless_cascade(data, config, folder, processes=self._place.count)
-            pin_cascade_run(folder, config, data)
-        self._place.wait()
-        self._clock = Clock(folder)
+class CascadeTraining(Run[CascadeConfig]):
+    """A run of all stages of the cascade, on noiseless spectra; parameters and errors are those of `Run`."""
 
     def run(self, until: CascadeStage) -> None:
         """Do a stage, and those before it that are not done."""
@@ -97,6 +61,7 @@ class CascadeTraining:
     def finish(self) -> TrainedCascade:
         """Run all stages."""
         self.run(_ORDER[-1])
+        record = self._record() | {"rows": len(self.prepared)}
         networks = {stage: network.cpu().eval() for stage, network in self._networks.items()}
         family = CascadeFamily(
             low=networks[CascadeStage.DENOISE_LOW],
@@ -111,15 +76,15 @@ class CascadeTraining:
                 timesteps=self._config.timesteps,
             ),
         )
-        return TrainedCascade(family=family, record=self._record(), config=self._config)
+        return TrainedCascade(family=family, record=record, config=self._config)
 
     @cached_property
     def prepared(self) -> CascadeData:
         """The data set as networks see it; made by the first process."""
-        if self._place.first:
-            self._prepare()
-        self._place.wait()
-        return self._prepare()
+        report = partial(self._report, CascadeStage.PREPARE)
+        return self._made_by_the_first(
+            lambda: prepare_cascade(self._data, self._config, self._folder, progress=report)
+        )
 
     @cached_property
     def _networks(self) -> dict[CascadeStage, Any]:
@@ -137,7 +102,7 @@ class CascadeTraining:
         learned, held_out = self._batches(stage, held_out=False), self._batches(stage, held_out=True)
         spread = self._place.spread(module)
         loss = self._loss(stage, network)
-        run_stage(
+        self._run_stage(
             Stage(
                 name=stage,
                 config=self._config.stages[stage],
@@ -145,11 +110,7 @@ class CascadeTraining:
                 loss=lambda generator: loss(spread, learned, generator),
                 validate=lambda: self._validation(lambda generator: loss(module, held_out, generator)),
                 look=lambda *_: None,
-            ),
-            self._folder,
-            seed=self._config.seed,
-            place=self._place,
-            progress=lambda *figures: self._report(stage, *figures),
+            )
         )
 
     def _loss(
@@ -181,29 +142,8 @@ class CascadeTraining:
         seeds = range(self._config.seed, self._config.seed + _VALIDATION_BATCHES)
         return float(torch.stack([loss(torch.Generator().manual_seed(seed)) for seed in seeds]).mean())
 
-    def _prepare(self) -> CascadeData:
-        def report(done: int, total: int) -> None:
-            self._report(CascadeStage.PREPARE, done, total, 0.0)
-
-        return prepare_cascade(self._data, self._config, self._folder, progress=report)
-
-    def _report(self, stage: str, done: int, total: int, loss: float) -> None:
-        if self._place.first:
-            self._clock.tick()
-            self._progress(stage, done, total, loss)
-
-    def _record(self) -> dict[str, Any]:
-        described = {"kind", "description", "n", "seed", "version"}
-        return {
-            "config": self._config.model_dump(mode="json"),
-            "data": self._data.info.model_dump(mode="json", include=described),
-            "rows": len(self.prepared),
-            "wall_seconds": round(self._clock.seconds),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "device": self._place.device.type,
-            "processes": self._place.count,
-        }
+    def _refuse_hopeless(self) -> None:
+        refuse_hopeless_cascade(self._data, self._config, self._folder, processes=self._place.count)
 
 
 def _network(stage: CascadeStage, arguments: dict[str, Any]) -> Any:

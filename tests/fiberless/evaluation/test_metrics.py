@@ -101,3 +101,14 @@ def test_standard_errors_of_coverage_are_binomial():
     score = posterior_score(truth, samples)
     p = score.coverage_68
     assert score.coverage_68_error == pytest.approx(np.sqrt(p * (1 - p) / 900))
+
+
+def test_the_mean_of_skewed_samples_errs_less_than_their_median():
+    """Truth and samples exponential about a known centre: errors 1 and 1 + (1 − ln 2)² in square."""
+    centre = RNG.normal(0, 3, 20_000)
+    truth = centre + RNG.exponential(size=centre.size)
+    samples = centre[:, None] + RNG.exponential(size=(centre.size, 400))
+    score = posterior_score(truth, samples)
+    assert score.r2_mean == pytest.approx(1 - 1 / 10, abs=0.004)
+    assert score.r2 == pytest.approx(1 - (1 + (1 - np.log(2)) ** 2) / 10, abs=0.004)
+    assert point_score(truth, centre).r2_mean is None

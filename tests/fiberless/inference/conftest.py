@@ -11,7 +11,7 @@ from fiberless.inference.conditioning import ConditionScaler, prepare
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.predictor import load_predictor
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
-from fiberless.testing import synthetic_cutout, toy_spectra, write_toy_store
+from fiberless.testing import synthetic_cutout, toy_spectra, write_toy_cascade, write_toy_store
 
 QUANTITIES = np.linspace(0.9, 1.1, 3)[:, None] * [2.1, 0.4, -0.2, 0.4, 10.5, -10.0, 8.9]
 
@@ -20,6 +20,7 @@ QUANTITIES = np.linspace(0.9, 1.1, 3)[:, None] * [2.1, 0.4, -0.2, 0.4, 10.5, -10
 def store(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     write_toy_store(folder)
+    write_toy_cascade(folder)
     return folder
 
 

@@ -40,8 +40,9 @@ def test_shapes(together):
     assert together.redshift.shape == together.score.shape == (32, 5)
     assert together.ln_flux_rest.shape == (32, 5, 3902)
     assert together.medoid.shape == (32,)
-    arrays = [*vars(together).values(), *together.physical.values()]
-    for array in (array for array in arrays if array is not together.physical):
+    assert together.ln_flux_observed is None
+    drawn = [together.latent, together.redshift, together.score, together.ln_flux_rest]
+    for array in (*drawn, *together.physical.values()):
         assert np.isfinite(array).all()
 
 

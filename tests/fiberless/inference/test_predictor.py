@@ -1,3 +1,5 @@
+"""What a predictor promises, whichever family draws its candidates."""
+
 import dataclasses
 import json
 
@@ -9,10 +11,17 @@ from fiberless.contract import Prediction, PredictionOptions, PredictionRequest,
 from fiberless.cutout import Cutout
 from fiberless.errors import UsageError
 from fiberless.inference.conditioning import prepare
-from fiberless.inference.predictor import Predictor
+from fiberless.inference.predictor import Predictor, load_predictor
 from fiberless.properties import Flag
-from fiberless.testing import synthetic_cutout
+from fiberless.testing import TOY_CASCADE, TOY_VERSION, synthetic_cutout
 from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
+
+FAMILY_OF = {TOY_VERSION: "latent", TOY_CASCADE: "cascade"}
+
+
+@pytest.fixture(scope="module", params=FAMILY_OF)
+def predictor(store, request):
+    return load_predictor(store, request.param, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +54,13 @@ def test_the_same_request_twice_gives_identical_numbers(predictor, request_of):
 
 
 def test_another_seed_gives_other_candidates(predictor, request_of):
-    first, second = predictor.predict([request_of(3, seed=0), request_of(3, seed=1)])
+    first, second = predictor.predict([request_of(3, n_candidates=6, seed=seed) for seed in (0, 1)])
     assert first.prediction.id != second.prediction.id
     assert not np.allclose(first.arrays.candidate_redshift, second.arrays.candidate_redshift)
 
 
 def test_ragged_requests_keep_their_order(predictor, request_of):
-    asked = [(3, None), (5, 9), (3, 4), (5, 9), (1, None), (3, None), (256, 2)]
+    asked = [(3, None), (5, 9), (3, 4), (5, 9), (1, None), (3, None), (64, 2)]
     requests = [
         request_of(i, n_candidates=n, steps=steps, seed=i, label=f"galaxy {i}")
         for i, (n, steps) in enumerate(asked)
@@ -65,6 +74,30 @@ def test_ragged_requests_keep_their_order(predictor, request_of):
         assert prediction.provenance.cutout.sha256 == requests[i].cutout.sha256
         assert prediction.id == prediction_id(requests[i], predictor.manifest)
         assert np.allclose(_spectrum(results[i]), _spectrum(predictor.predict([requests[i]])[0]), rtol=1e-4)
+
+
+def test_a_request_larger_than_what_is_drawn_at_once_is_served(predictor, request_of, monkeypatch):
+    requests = [request_of(i, n_candidates=3) for i in range(3)]
+    at_once = predictor.predict(requests)
+    monkeypatch.setattr("fiberless.inference.predictor._CHUNK_CANDIDATES", 4)  # a galaxy at a time
+    for one, other in zip(predictor.predict(requests), at_once, strict=True):
+        assert np.allclose(one.arrays.candidate_flux, other.arrays.candidate_flux, rtol=1e-4)
+
+
+def test_progress_is_told_of_all_and_may_end_the_work(predictor, request_of):
+    requests = [request_of(i, n_candidates=2, steps=3) for i in range(2)]
+    told = []
+    predictor.predict(requests, watch=lambda rows, progress: told.append((tuple(rows), progress)))
+    assert {rows for rows, _ in told} == {(0, 1)}
+    drawn = [progress.done for _, progress in told if progress.stage == "predicting"]
+    assert drawn == [1, 2, 3]
+    assert [progress.done for _, progress in told if progress.stage == "measuring"] == [0, 1]
+
+    def stop(_rows, _progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predictor.predict(requests, watch=stop)
 
 
 def test_no_request_no_result(predictor):
@@ -130,7 +163,10 @@ def test_numbers_have_six_digits(results):
 def test_published_flux_is_the_familys_own_in_absolute_units(predictor, results, request_of):
     request = request_of(4, n_candidates=6)
     drawn = predictor.family.candidates(prepare([request.cutout]), [(0, request.cutout.sha256)], n=6, steps=5)
-    ln_flux = resample_log_flux(drawn.ln_flux_rest[0], drawn.redshift[0], OBSERVED_WAVE_AA)
+    if drawn.ln_flux_observed is None:
+        ln_flux = resample_log_flux(drawn.ln_flux_rest[0], drawn.redshift[0], OBSERVED_WAVE_AA)
+    else:
+        ln_flux = drawn.ln_flux_observed[0]
     by_score = np.argsort(-drawn.score[0])
     assert np.allclose(results[4].arrays.candidate_flux, np.exp(ln_flux[by_score]), rtol=1e-4)
     assert np.allclose(_spectrum(results[4]), np.exp(ln_flux[drawn.medoid[0]]), rtol=1e-4)
@@ -164,10 +200,10 @@ def test_faint_galaxy_is_outside_the_training_range(predictor):
 
 
 def test_redshift_beyond_the_promise_is_outside_the_training_range(predictor, request_of):
-    narrow = predictor.manifest.model_copy(update={"redshift_range": (0.160, 0.165)})
+    narrow = predictor.manifest.model_copy(update={"redshift_range": (0.001, 0.002)})
     result = Predictor(predictor.family, narrow).predict([request_of(0, n_candidates=5)])[0]
     warning = next(w for w in result.prediction.warnings if w.code == "outside_training_range")
-    assert "promised range 0.16–0.165" in warning.detail
+    assert "promised range 0.001–0.002" in warning.detail
 
 
 def test_a_star_is_called_unlike_the_training_set(predictor):
@@ -179,14 +215,14 @@ def test_a_star_is_called_unlike_the_training_set(predictor):
 
 
 def test_another_models_request_is_refused(predictor, request_of):
-    with pytest.raises(UsageError, match="toy-1 is loaded, not other-1"):
+    with pytest.raises(UsageError, match=f"{predictor.manifest.version} is loaded, not other-1"):
         predictor.predict([request_of(0, model="other-1")])
 
 
 def test_provenance_tells_what_made_it(results, predictor):
     provenance = results[0].prediction.provenance
     assert provenance.model.weights_sha256 == predictor.manifest.weights_sha256
-    assert provenance.model.family == "latent"
+    assert provenance.model.family == FAMILY_OF[provenance.model.version]
     assert provenance.sampler.device == "cpu"
     assert provenance.sampler.dtype == "float32"
     assert provenance.cutout.bands == ("u", "g", "r", "i", "z")

@@ -128,3 +128,13 @@ def test_noise_embedding_tells_all_levels_apart_in_every_wave():
     assert (waves.std(dim=0) > 0.05).all()
     fewer = waves[torch.linspace(0, 249, 15).long()]
     assert (torch.cdist(fewer, fewer) + 9 * torch.eye(15)).min() > 0.5
+
+
+def test_blocks_on_the_condition_begin_as_none():
+    torch.manual_seed(7)
+    plain = LatentDenoiser(condition_depth=0)
+    deep = LatentDenoiser(condition_depth=2)
+    deep.load_state_dict(plain.state_dict(), strict=False)
+    inputs = _inputs(deep)
+    assert torch.equal(deep.encode_condition(*inputs[2:]), plain.encode_condition(*inputs[2:]))
+    assert len(deep.condition) == 2

@@ -52,3 +52,21 @@ def test_the_manual_names_every_choice():
     manual = (Path(__file__).parents[3] / "docs" / "training.md").read_text()
     for name in (*TrainingConfig.model_fields, *StageConfig.model_fields):
         assert f"`{name}`" in manual, name
+
+
+def test_the_page_on_training_tells_every_choice_and_its_default():
+    page = (Path(__file__).parents[3] / "docs/training.md").read_text(encoding="utf-8")
+    table = page[page.index("| name | default | is |") :].split("\n\n")[0]
+    told = dict(re.findall(r"^\| (`.*?`) \| (.*?) \|", table, re.MULTILINE))
+    config = TrainingConfig()
+    named = {name for names in told for name in re.findall(r"`(\w+)`", names)}
+    assert named == (set(TrainingConfig.model_fields) | set(StageConfig.model_fields)) - {"basis"}
+    for names, default in told.items():
+        for name in re.findall(r"`(\w+)`", names):
+            value = getattr(config, name, None)
+            if isinstance(value, int | float):
+                assert str(value).replace("-", "−") in default, name
+    stages = (config.contrastive, config.denoiser)
+    assert told["`steps`, `batch_size`"] == "; ".join(
+        f"{stage.steps} of {stage.batch_size}" for stage in stages
+    )

@@ -116,7 +116,7 @@ def test_encoders_begin_where_the_first_contrast_ended(data, toy, whole, monkeyp
     training = CascadeTraining(data, toy, whole[0], progress=lambda *_: None)
     training.run(CascadeStage.CONTRAST_LOW)
     learned = training._networks[CascadeStage.CONTRAST_LOW].image.state_dict()
-    monkeypatch.setattr("fiberless.training.cascade.train.run_stage", record)
+    monkeypatch.setattr("fiberless.training.run.run_stage", record)
     training._train(CascadeStage.CONTRAST_HIGH)
     training._train(CascadeStage.DENOISE_LOW)
     for key, value in learned.items():
@@ -190,7 +190,7 @@ def test_the_command_writes_a_version_that_predicts(data, toy, tmp_path):
 
 def test_a_run_folder_holds_one_configuration(data, toy, whole):
     other = toy.model_copy(update={"seed": 9})
-    with pytest.raises(UsageError, match="another config"):
+    with pytest.raises(UsageError, match="another configuration: seed is 2, not 9"):
         CascadeTraining(data, other, whole[0], progress=lambda *_: None)
 
 

@@ -1,0 +1,188 @@
+"""`Prediction`: the document of a predicted galaxy, and the arrays that are stored beside it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from fiberless.arrays import FloatArray
+from fiberless.contract.frozen import Frozen
+from fiberless.properties import Properties
+
+__all__ = [
+    "Candidate",
+    "CutoutInfo",
+    "ModelInfo",
+    "ObjectInfo",
+    "PredictedSpectrum",
+    "Prediction",
+    "PredictionArrays",
+    "PredictionLinks",
+    "PredictionResult",
+    "PredictionWarning",
+    "Provenance",
+    "Quantity",
+    "SamplerInfo",
+    "ServiceInfo",
+]
+
+
+class ObjectInfo(Frozen):
+    """Which object a prediction is of."""
+
+    object_id: str | None = None
+    ra: float | None = None
+    dec: float | None = None
+    frame: Literal["icrs"] = "icrs"
+
+
+class PredictionWarning(Frozen):
+    """Something that the reader of a prediction must know."""
+
+    code: str
+    detail: str
+
+
+class Quantity(Frozen):
+    """An array with its unit; masked values are null."""
+
+    unit: str
+    values: list[float | None]
+
+
+class _Flux(Quantity):
+    calibration: Literal["absolute"] = "absolute"
+    statistic: Literal["medoid", "contrastive"]
+
+
+class _Uncertainty(Frozen):
+    type: Literal["std"] = "std"
+    values: list[float | None]
+
+
+class _Quantiles(Frozen):
+    levels: tuple[float, float, float] = (0.16, 0.5, 0.84)
+    values: tuple[list[float | None], list[float | None], list[float | None]]
+
+
+class PredictedSpectrum(Frozen):
+    """The one spectrum shown, with the spread of the candidates around it.
+
+    Spread and quantiles are taken in the rest frame and carried to the shown spectrum's redshift.
+    """
+
+    n: int
+    medium: Literal["vacuum"] = "vacuum"
+    frame: Literal["observed", "rest"] = "observed"
+    redshift: float | None = Field(default=None, description="Redshift of the shown candidate")
+    wavelength: Quantity
+    flux: _Flux
+    uncertainty: _Uncertainty
+    quantiles: _Quantiles
+    mask: list[bool] = Field(description="True where the model does not reach")
+
+
+class Candidate(Frozen):
+    """One drawn spectrum: its place by contrastive score, its score and its redshift."""
+
+    rank: int = Field(ge=1, description="1 is the best contrastive score")
+    contrastive_score: float
+    redshift: float
+    href: str
+
+
+class ServiceInfo(Frozen):
+    """The program that made a prediction."""
+
+    name: str = "fiberless"
+    version: str
+
+
+class ModelInfo(Frozen):
+    """The model that made a prediction."""
+
+    name: str
+    version: str
+    family: Literal["latent", "cascade"]
+    weights_sha256: str
+    training_data: str
+
+
+class SamplerInfo(Frozen):
+    """How the candidates were drawn."""
+
+    steps: int
+    n_candidates: int
+    seed: int
+    device: str
+    dtype: str
+
+
+class CutoutInfo(Frozen):
+    """The image that a prediction is made from."""
+
+    source: str
+    sha256: str
+    bands: tuple[str, ...]
+    pixel_scale_arcsec: float
+    ebv: float = Field(default=0.0, description="Galactic E(B-V) that image and prediction are corrected for")
+
+
+class Provenance(Frozen):
+    """Everything needed to make the same prediction again."""
+
+    service: ServiceInfo
+    model: ModelInfo
+    sampler: SamplerInfo
+    cutout: CutoutInfo
+
+
+class PredictionLinks(Frozen):
+    """Where to go from a prediction; relative to the service's root."""
+
+    self: str
+    spectrum_fits: str
+    cutout: str | None = None
+    preview: str | None = None
+
+
+class Prediction(Frozen):
+    """A predicted spectrum and what was measured on its candidates. Never an observation."""
+
+    id: str
+    schema_: Literal["1.0"] = Field(default="1.0", alias="schema", serialization_alias="schema")
+    kind: Literal["predicted-spectrum"] = "predicted-spectrum"
+    object: ObjectInfo
+    label: str | None = None
+    created: datetime
+    warnings: tuple[PredictionWarning, ...] = ()
+    spectrum: PredictedSpectrum
+    candidates: tuple[Candidate, ...]
+    properties: Properties
+    provenance: Provenance
+    links: PredictionLinks
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionArrays:
+    """What is too big for the JSON document.
+
+    Parameters
+    ----------
+    candidate_flux : (K, 4500) float32, 1e-17 erg/(s cm2 Å) on the observed grid, each at its own redshift;
+        NaN where the model does not reach. In the order of `Prediction.candidates`.
+    candidate_redshift : (K,) float32
+
+    """
+
+    candidate_flux: FloatArray
+    candidate_redshift: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionResult:
+    """What the worker stores for one galaxy: the document and the arrays beside it."""
+
+    prediction: Prediction
+    arrays: PredictionArrays

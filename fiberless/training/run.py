@@ -1,0 +1,97 @@
+"""`Run`: what every training has, whatever it trains: data, configuration, folder, place, clock, record."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import torch
+
+from fiberless.datasets.shards import ShardSet
+from fiberless.training.clock import Clock
+from fiberless.training.config import RunConfig
+from fiberless.training.place import Place
+from fiberless.training.preflight import pin_run
+from fiberless.training.stage import Stage, run_stage
+
+__all__ = ["Progress", "Run"]
+
+ConfigT = TypeVar("ConfigT", bound=RunConfig)
+T = TypeVar("T")
+Progress: TypeAlias = Callable[[str, int, int, float], None]
+"""Called with (stage, done, total, loss)."""
+_DESCRIBED: Final = {"kind", "description", "n", "seed", "version"}
+
+
+class Run(ABC, Generic[ConfigT]):
+    """A run of all stages; each asks for the one before it, and reads what was already done.
+
+    Parameters
+    ----------
+    data : training pairs
+    config : of the whole training
+    folder : of the run: caches, checkpoints, logs, looks
+    progress : called with (stage, done, total, loss)
+    place : where to compute, and with how many processes; alone on the CPU by default
+
+    Raises
+    ------
+    UsageError
+        `invalid-parameter` if data, disk or processes do not suffice, or if the folder holds a run with
+        another configuration or data set.
+
+    """
+
+    def __init__(
+        self,
+        data: ShardSet,
+        config: ConfigT,
+        folder: Path,
+        *,
+        progress: Progress,
+        place: Place | None = None,
+    ) -> None:
+        self._data, self._config, self._folder = data, config, folder
+        self._progress, self._place = progress, place or Place()
+        if self._place.first:
+            self._refuse_hopeless()
+            pin_run(folder, config, data)
+        self._place.wait()
+        self._clock = Clock(folder)
+
+    @abstractmethod
+    def _refuse_hopeless(self) -> None:
+        """Raise `UsageError` where the run could not end well, before any work is done."""
+
+    def _made_by_the_first(self, make: Callable[[], T]) -> T:
+        """Let the first process make what stays in the folder, then all read it by the same call."""
+        if self._place.first:
+            make()
+        self._place.wait()
+        return make()
+
+    def _run_stage(self, stage: Stage) -> None:
+        run_stage(
+            stage,
+            self._folder,
+            seed=self._config.seed,
+            place=self._place,
+            progress=lambda *figures: self._report(stage.name, *figures),
+        )
+
+    def _report(self, stage: str, done: int, total: int, loss: float = 0.0) -> None:
+        if self._place.first:
+            self._clock.tick()
+            self._progress(stage, done, total, loss)
+
+    def _record(self) -> dict[str, Any]:
+        """What the manifest tells of the run."""
+        return {
+            "config": self._config.model_dump(mode="json"),
+            "data": self._data.info.model_dump(mode="json", include=_DESCRIBED),
+            "wall_seconds": round(self._clock.seconds),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "device": self._place.device.type,
+            "processes": self._place.count,
+        }

@@ -97,7 +97,7 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
         width: int = 512,
         depth: int = 6,
         expansion: int = 2,
-        condition_depth: int = 0,
+        condition_depth: int = 2,
         noise_size: int = 128,
     ) -> None:
         super().__init__()

@@ -183,7 +183,7 @@ def _stellar_metallicity(rng: np.random.Generator, m: FloatArray, quiescent: Boo
     low, middle, high = (np.interp(m, mass, column) for column in (p16, p50, p84))
     # at a given mass quiescent galaxies are the metal-rich ones (Peng et al. 2015), most so at low masses
     quiescent_mean = np.clip(0.25 - 1.1 * (m - 10.0), -0.85, 0.5)
-    deviate = rng.normal(np.where(quiescent, quiescent_mean, -0.25), np.where(quiescent, 0.38, 0.28))
+    deviate = rng.normal(np.where(quiescent, quiescent_mean, -0.25), np.where(quiescent, 0.38, 0.22))
     return middle + deviate * np.where(deviate > 0, high - middle, middle - low)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fiberless.analysis.intervals import gaussian, missing, scatter
 from fiberless.analysis.line_fit import SpectralFit, fit_spectra
+from fiberless.analysis.line_templates import VELOCITY_STEP_KMS
 from fiberless.analysis.measure import (
     GAS_SIGMA_METHOD,
     KINEMATIC_LINES,
@@ -28,7 +29,6 @@ _REALISATIONS: Final = 16
 _LSF_ERROR: Final = 0.05
 _MIN_VELOCITY_ERROR_KMS: Final = 3.0
 _AT_END_KMS: Final = 10.0
-_STEP_KMS: Final = 20.0
 _FEW: Final = (-2, -1, 0, 1, 2)
 _VELOCITY_METHOD: Final = "shift shared by all lines against the redshift"
 
@@ -65,7 +65,9 @@ def gas_kinematics(
     again = fit_spectra(
         seen_again(pixels, rng, count=_REALISATIONS),
         np.repeat(z, _REALISATIONS),
-        velocities_kms=tuple(_STEP_KMS * (round(velocity / _STEP_KMS) + step) for step in _FEW),
+        velocities_kms=tuple(
+            VELOCITY_STEP_KMS * (round(velocity / VELOCITY_STEP_KMS) + step) for step in _FEW
+        ),
         resampling_kms=resampling_kms,
     )
     instrument = _LSF_ERROR * float(sigma_instrument_kms(line("Halpha").wave_aa * (1 + z))[0]) ** 2 / sigma

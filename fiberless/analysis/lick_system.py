@@ -15,6 +15,7 @@ from astropy.table import Table
 from fiberless.analysis.continuum import FIT_EDGES_AA, FIT_WAVE_AA
 from fiberless.analysis.lick import composite_indices, index_bands, lick_indices
 from fiberless.analysis.line_fit import SpectralFit, fit_spectra
+from fiberless.analysis.line_templates import VELOCITY_STEP_KMS
 from fiberless.analysis.noise import seen_again
 from fiberless.analysis.rebinning import PixelFlux, bin_edges
 from fiberless.analysis.reported_lines import without_lines
@@ -40,8 +41,6 @@ __all__ = [
 _FWHM_PER_SIGMA: Final = 2.354820045
 _NODES: Final = 4
 _MIN_COVERAGE: Final = 0.5
-_VELOCITY_STEP_KMS: Final = 20.0
-"""As in the search for the velocity of the gas, so that its templates are there already."""
 _EXCESS_KMS: Final = np.array([0.0, 80.0, 160.0, 240.0, 320.0, 400.0])
 _OLD_GYR: Final = 2.0
 _MIN_METALLICITY: Final = -0.5
@@ -118,7 +117,7 @@ def lick_system_scatter(
 
     """
     again, z = seen_again(pixels, rng, count=draws), np.repeat(redshift, draws)
-    velocity_kms = _VELOCITY_STEP_KMS * round(float(fit.velocity_kms[0]) / _VELOCITY_STEP_KMS)
+    velocity_kms = VELOCITY_STEP_KMS * round(float(fit.velocity_kms[0]) / VELOCITY_STEP_KMS)
     fits = fit_spectra(again, z, velocities_kms=(velocity_kms,), resampling_kms=resampling_kms)
     stars = None if sigma_star_kms is None else np.repeat(sigma_star_kms, draws)
     return lick_system_values(again, z, fits, sigma_star_kms=stars, resampling_kms=resampling_kms)

@@ -20,6 +20,7 @@ __all__ = [
     "KINEMATIC_GROUPS",
     "OII_DOUBLET_RATIO",
     "SIGMA_KMS",
+    "VELOCITY_STEP_KMS",
     "Follower",
     "LineGroup",
     "Place",
@@ -33,6 +34,8 @@ __all__ = [
 
 SIGMA_KMS: Final = np.geomspace(45.0, 560.0, 28)
 """Observed dispersions that templates are made for. (S,)"""
+VELOCITY_STEP_KMS: Final = 20.0
+"""Velocities of the gas are tried in whole steps of this: `line_groups` keeps their templates."""
 _PRIOR_LINE_SCATTER: Final = 1e5
 _PRIOR_PEDESTAL_SCATTER: Final = 0.3
 _MARGIN_KMS: Final = 3500.0

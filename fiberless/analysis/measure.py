@@ -14,6 +14,7 @@ from fiberless.analysis.derived import derived_classes, derived_quantities
 from fiberless.analysis.lick import composite_indices, index_bands, lick_indices
 from fiberless.analysis.lick_system import lick_system_values
 from fiberless.analysis.line_fit import SpectralFit, fit_spectra
+from fiberless.analysis.line_templates import VELOCITY_STEP_KMS
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.analysis.reported_lines import REPORTED_LINES, line_values, without_lines
 from fiberless.analysis.stellar_fit.options import PREDICTED_RESAMPLING_KMS
@@ -63,7 +64,7 @@ BREAK_METHODS: Final = MappingProxyType(
 ABUNDANCE_PREFIX: Final = "oxygen_"
 FLUX_UNIT: Final = "1e-17 erg / (s cm2)"
 EW_UNIT: Final = "Angstrom"
-VELOCITY_SEARCH_KMS: Final = tuple(np.arange(-200.0, 201.0, 20.0).tolist())
+VELOCITY_SEARCH_KMS: Final = tuple(VELOCITY_STEP_KMS * step for step in range(-10, 11))
 """Velocities of the gas worth trying in an observed spectrum, whose redshift may be that of its stars."""
 
 KINEMATIC_LINES: Final = ("Halpha", "OIII_5007", "NII_6583")

@@ -15,12 +15,28 @@ from fiberless.datasets.shards import ShardSet
 
 __all__ = ["MIN_LG_SSFR", "PHYSICAL_NAMES", "absolute", "reduced", "true_physical"]
 
-PHYSICAL_NAMES: Final = ("lg_sigma", "lg_age", "metallicity", "av", "lg_mass", "lg_sfr", "oxygen")
+PHYSICAL_NAMES: Final = (
+    "lg_sigma",
+    "lg_age",
+    "metallicity",
+    "av",
+    "lg_mass",
+    "lg_sfr",
+    "oxygen",
+    "lg_age_mass",
+    "metallicity_mass",
+    "lg_ml_living",
+    "lg_ml_formed",
+)
 """lg σ* / (km/s); lg age / Gyr and [M/H], weighted by the fibre's light at 5070–5950 Å rest; A_V of that
-light in mag; lg living stellar mass / M☉ and lg SFR / (M☉/yr) of the whole galaxy; 12 + lg O/H."""
+light in mag; lg living stellar mass / M☉ and lg SFR / (M☉/yr) of the whole galaxy; 12 + lg O/H; lg age / Gyr
+and [M/H] weighted by the mass formed of the fibre's stars; lg of their living and of their formed mass over
+their light before dust, M☉ / L☉ in SDSS r."""
 MIN_LG_SSFR: Final = -13.0
 """Specific star-formation rates below 1e-13 / yr are no longer told apart."""
-_MASS, _SFR = PHYSICAL_NAMES.index("lg_mass"), PHYSICAL_NAMES.index("lg_sfr")
+_MASS, _SFR, _LIVING, _FORMED = (
+    PHYSICAL_NAMES.index(name) for name in ("lg_mass", "lg_sfr", "lg_ml_living", "lg_ml_formed")
+)
 _TRUTH: Final = MappingProxyType(
     {
         "lg_sigma": "sigma_star",
@@ -30,12 +46,16 @@ _TRUTH: Final = MappingProxyType(
         "lg_mass": "lg_mass",
         "lg_sfr": "lg_sfr",
         "oxygen": "oxygen",
+        "lg_age_mass": "lg_age_mass",
+        "metallicity_mass": "lg_z_mass",
+        "lg_ml_living": "lg_ml_living_r",
+        "lg_ml_formed": "lg_ml_formed_r",
     }
 )
 
 
 def reduced(values: dict[str, FloatArray], redshift: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:
-    """Quantities as the latent holds them, before standardising: mass over light, SFR over mass.
+    """Write quantities as the latent holds them: mass over light, SFR over mass, formed over living mass.
 
     Parameters
     ----------
@@ -45,21 +65,22 @@ def reduced(values: dict[str, FloatArray], redshift: FloatArray, r_total_nmgy: F
 
     Returns
     -------
-    (N, 7) float64
+    (N, 11) float64
 
     """
     columns = np.stack([np.asarray(values[name], dtype=np.float64) for name in PHYSICAL_NAMES], axis=-1)
     columns[..., _SFR] = np.maximum(columns[..., _SFR] - columns[..., _MASS], MIN_LG_SSFR)
     columns[..., _MASS] -= _lg_light(redshift, r_total_nmgy)
+    columns[..., _FORMED] -= columns[..., _LIVING]
     return columns
 
 
 def absolute(columns: FloatArray, redshift: FloatArray, r_total_nmgy: FloatArray) -> dict[str, FloatArray]:
-    """Invert `reduced`; A_V is not negative.
+    """Invert `reduced`; A_V is not negative, and no more mass lives than was formed.
 
     Parameters
     ----------
-    columns : (..., 7)
+    columns : (..., 11)
     redshift, r_total_nmgy : broadcastable to (...)
 
     Returns
@@ -70,7 +91,13 @@ def absolute(columns: FloatArray, redshift: FloatArray, r_total_nmgy: FloatArray
     mass = columns[..., _MASS] + _lg_light(redshift, r_total_nmgy)
     values = {name: columns[..., i] for i, name in enumerate(PHYSICAL_NAMES)}
     ssfr = np.maximum(columns[..., _SFR], MIN_LG_SSFR)
-    return values | {"lg_mass": mass, "lg_sfr": ssfr + mass, "av": np.maximum(values["av"], 0.0)}
+    formed = values["lg_ml_living"] + np.maximum(values["lg_ml_formed"], 0.0)
+    return values | {
+        "lg_mass": mass,
+        "lg_sfr": ssfr + mass,
+        "av": np.maximum(values["av"], 0.0),
+        "lg_ml_formed": formed,
+    }
 
 
 def true_physical(data: ShardSet, *, limit: int | None = None) -> dict[str, FloatArray]:

@@ -6,6 +6,8 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from fiberless.analysis.stellar_fit.populations import population_values
+from fiberless.analysis.stellar_fit.templates import templates
 from fiberless.arrays import BoolArray, FloatArray
 from fiberless.bands import BANDS, magnitude
 from fiberless.datasets.mock.histories import YOUNG_DISK
@@ -52,6 +54,10 @@ TRUTH_NAMES: Final = (
     "ebv",
     "lg_z_light",
     "lg_age_light",
+    "lg_age_mass",
+    "lg_z_mass",
+    "lg_ml_living_r",
+    "lg_ml_formed_r",
     "oxygen",
     "agn",
     "quiescent",
@@ -166,7 +172,7 @@ def _truth(
     line_flux: FloatArray,
     stars: FloatArray,
 ) -> dict[str, FloatArray]:
-    """True values; ages and metallicities weighted by the fibre's light at 5070–5950 Å rest."""
+    """True values; ages and metallicities of the stars in the fibre, see `_light_weighted` and `_by_mass`."""
     magnitudes = magnitude(light.band_nmgy.sum(axis=1))
     age, metallicity, attenuation = _light_weighted(population, light, fraction)
     truth: dict[str, FloatArray] = {
@@ -180,6 +186,7 @@ def _truth(
         "ebv": population.ebv,
         "lg_z_light": metallicity,
         "lg_age_light": age,
+        **_by_mass(population, light, fraction),
         "oxygen": population.oxygen,
         "agn": population.agn.astype(np.float64),
         "quiescent": population.quiescent.astype(np.float64),
@@ -221,3 +228,18 @@ def _light_weighted(
     age = (weight * np.log10(ssp.age_gyr)).sum(axis=(1, 2)) / total
     passed = (weight * 10 ** (-0.4 * attenuation_v(population))).sum(axis=(1, 2))
     return age, (weight.sum(axis=2) * lg_z).sum(axis=1) / total, -2.5 * np.log10(passed / total)
+
+
+def _by_mass(population: Population, light: Light, fraction: FloatArray) -> dict[str, FloatArray]:
+    """Means weighted by mass formed and mass-to-light ratios of the fibre's stars, as the fitter defines them."""
+    ssp = load_ssp()
+    lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk, population.oxygen - 8.69], axis=1)
+    mass = light.formed * fraction[:, :3, None]
+    by_population = np.einsum("nsa,nsz->nza", mass, ssp.metallicity_weights(lg_z)).reshape(len(mass), -1)
+    values = population_values(by_population / templates().mass_formed)
+    return {
+        "lg_age_mass": values["lg_age_mass_gyr"],
+        "lg_z_mass": values["metallicity_mass"],
+        "lg_ml_living_r": values["lg_ml_living_r"],
+        "lg_ml_formed_r": values["lg_ml_formed_r"],
+    }

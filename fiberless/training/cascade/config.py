@@ -78,7 +78,7 @@ def paper_config() -> CascadeConfig:
 
 
 def slim_config() -> CascadeConfig:
-    """Few million parameters that also see the photometry, for forty minutes on two CPU cores."""
+    """Few million parameters that also see the photometry, for an hour on one CPU core."""
     image = {"image_widths": (32, 64, 128, 128), "image_depths": (1, 1, 1, 1), "image_pooled_stem": False}
     shared = image | {"photometry_size": len(PHOTOMETRY_NAMES)}
     contrast = shared | {
@@ -89,22 +89,22 @@ def slim_config() -> CascadeConfig:
         "spectrum_depths": (1, 1, 1, 1),
         "spectrum_bottleneck": False,
     }
-    unet = shared | {"widths": (96, 128, 160), "blocks": 1, "time_size": 128, "preconditioned": True}
+    unet = shared | {"blocks": 1, "time_size": 128, "preconditioned": True}
     return CascadeConfig(
         networks={
             CascadeStage.CONTRAST_LOW: contrast,
             CascadeStage.CONTRAST_HIGH: contrast,
-            CascadeStage.DENOISE_LOW: unet | {"patch": 4},
-            CascadeStage.DENOISE_HIGH: unet | {"patch": 20},
+            CascadeStage.DENOISE_LOW: unet | {"widths": (96, 128, 160), "patch": 8},
+            CascadeStage.DENOISE_HIGH: unet | {"widths": (64, 96, 128), "patch": 30},
         },
         stages={
-            CascadeStage.CONTRAST_LOW: _quick(500, 256, 1e-3),
-            CascadeStage.CONTRAST_HIGH: _quick(150, 256, 5e-4),
-            CascadeStage.DENOISE_LOW: _quick(2000, 256, 1e-3),
-            CascadeStage.DENOISE_HIGH: _quick(1900, 128, 1e-3),
+            CascadeStage.CONTRAST_LOW: _quick(400, 256, 1e-3),
+            CascadeStage.CONTRAST_HIGH: _quick(120, 256, 5e-4),
+            CascadeStage.DENOISE_LOW: _quick(2600, 256, 1e-3),
+            CascadeStage.DENOISE_HIGH: _quick(1800, 128, 1e-3),
         },
         max_rows=60_000,
-        draws=4,
+        draws=8,
         warm_start=True,
     )
 

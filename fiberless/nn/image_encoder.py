@@ -1,59 +1,52 @@
 """`ImageEncoder`: five-band image and aperture photometry to a unit vector."""
 
+import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, cat, nn
 from torch.nn import functional as F  # noqa: N812
 
+from fiberless.polar import ORDERS, RADII_PX, polar_basis
+
 __all__ = ["ImageEncoder"]
 
-_CHANNELS_PER_GROUP = 8
+_LARGEST = 8.0
+"""Standardised moments beyond are cut: a companion may be a hundred times brighter than is usual."""
 
 
-def _normalisation(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(max(1, channels // _CHANNELS_PER_GROUP), channels)
+class _Block(nn.Module):
+    """Residual MLP, pre-normalised."""
 
-
-class _ResidualBlock(nn.Module):
-    """Two 3×3 convolutions, pre-activated, beside the identity (He et al. 2016, arXiv 1603.05027)."""
-
-    def __init__(self, channels: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm_1 = _normalisation(channels)
-        self.conv_1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm_2 = _normalisation(channels)
-        self.conv_2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, 2 * width)
+        self.contract = nn.Linear(2 * width, width)
+        nn.init.zeros_(self.contract.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv_1(F.silu(self.norm_1(x)))
-        change: Tensor = self.conv_2(F.silu(self.norm_2(h)))
+        change: Tensor = self.contract(F.silu(self.expand(self.norm(x))))
         return x + change
 
 
-class _Pooling(nn.Module):
-    """Mean over the pixels beside their average under one learned attention map."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.attention = nn.Conv2d(channels, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.attention(x).flatten(2).float().softmax(dim=-1).to(x.dtype)
-        pixels = x.flatten(2)
-        return cat([pixels.mean(dim=-1), (pixels * weight).sum(dim=-1)], dim=-1)
-
-
 class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers has no types
-    """Convolutions down to 4×4 pixels, mean and attention pooling, and a head that also sees the photometry.
+    """Polar moments of the pixels and aperture photometry, then residual MLPs.
+
+    Moments (`fiberless.polar`) are linear in the scaled image and turn with it, so that training sees every
+    orientation of a galaxy for the price of a few multiplications, and learns from cached moments.
 
     Parameters
     ----------
     in_channels : int
         Bands C.
-    widths : tuple of int
-        Channels after each stage; every stage halves the image.
+    image_size : int
+        Pixels S of a side.
+    radii_px, orders
+        Of the moments.
     photometry_size : int
         Numbers P of standardised aperture photometry.
+    width, depth : int
+        Channels and residual blocks.
     embedding_size : int
         Length E of the embedding.
 
@@ -63,28 +56,62 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
     def __init__(
         self,
         in_channels: int = 5,
-        widths: tuple[int, ...] = (32, 64, 128, 128),
+        image_size: int = 64,
+        radii_px: tuple[float, ...] = RADII_PX,
+        orders: int = ORDERS,
         photometry_size: int = 49,
+        width: int = 512,
+        depth: int = 4,
         embedding_size: int = 256,
     ) -> None:
         super().__init__()
-        stages: list[nn.Module] = []
-        for before, after in zip((in_channels, *widths[:-1]), widths, strict=True):
-            stages += [nn.Conv2d(before, after, 3, stride=2, padding=1), _ResidualBlock(after)]
-        self.stages = nn.Sequential(*stages, _normalisation(widths[-1]), nn.SiLU())
-        self.pooling = _Pooling(widths[-1])
-        self.head = nn.Sequential(
-            nn.Linear(2 * widths[-1] + photometry_size, embedding_size),
-            nn.SiLU(),
-            nn.Linear(embedding_size, embedding_size),
-        )
+        basis = polar_basis(image_size, tuple(radii_px), orders)
+        moments = len(basis.order)
+        # no buffers: they are no weights, and in half precision sums over 4096 pixels would be noisy
+        self._vectors, self._sign = torch.from_numpy(basis.vectors), torch.from_numpy(basis.sign)
+        self._order, self._partner = torch.from_numpy(basis.order), torch.from_numpy(basis.partner)
+        self.register_buffer("moment_mean", torch.zeros(in_channels, moments))
+        self.register_buffer("moment_scale", torch.ones(in_channels, moments))
+        self.project_in = nn.Linear(in_channels * moments + photometry_size, width)
+        self.blocks = nn.Sequential(*(_Block(width) for _ in range(depth)))
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, embedding_size))
+
+    @torch.no_grad()
+    def fit_moments(self, moments: Tensor) -> None:
+        """Learn mean and scale of moments (N, C, Q) over a training set, the same in every orientation."""
+        rms = moments.square().mean(dim=0).sqrt()
+        paired = ((rms**2 + rms[:, self._partner] ** 2) / 2).sqrt()
+        is_round = self._order == 0
+        mean = torch.where(is_round, moments.mean(dim=0), 0.0)
+        scale = torch.where(is_round, moments.std(dim=0), paired)
+        self.moment_mean.copy_(mean)
+        self.moment_scale.copy_(scale.clamp(min=1e-6))
+
+    def project(self, image: Tensor) -> Tensor:
+        """Moments (B, C, Q) float32 of images (B, C, S, S), as `fiberless.polar.project` gives them."""
+        return image.float().flatten(2) @ self._vectors.to(image.device)
+
+    def turn(self, moments: Tensor, angle: Tensor, *, mirrored: Tensor) -> Tensor:
+        """Moments (B, C, Q) of images turned by angles (B,) in rad, those that are `mirrored` (B,) reflected first."""
+        order, partner, sign = (part.to(moments.device) for part in (self._order, self._partner, self._sign))
+        flip = torch.where(mirrored[:, None] & (sign > 0), -1.0, 1.0)[:, None]
+        phase = (angle[:, None] * order)[:, None]
+        reflected = moments * flip
+        return phase.cos() * reflected + phase.sin() * sign * reflected[..., partner]
+
+    def embed(self, moments: Tensor, photometry: Tensor) -> Tensor:
+        """Embed moments (B, C, Q) of images, see `forward`."""
+        scaled = (moments - self.moment_mean.float()) / self.moment_scale.float()
+        seen = cat([scaled.clamp(-_LARGEST, _LARGEST).flatten(1), photometry], dim=-1)
+        features = self.blocks(self.project_in(seen.to(self.project_in.weight.dtype)))
+        return F.normalize(self.head(features).float(), dim=-1)
 
     def forward(self, image: Tensor, photometry: Tensor) -> Tensor:
         """Embed images.
 
         Parameters
         ----------
-        image : (B, C, 64, 64) asinh-scaled
+        image : (B, C, S, S) asinh-scaled
         photometry : (B, P) standardised
 
         Returns
@@ -92,7 +119,4 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
         (B, E) float32, each row of unit length
 
         """
-        dtype = self.pooling.attention.weight.dtype
-        pooled = self.pooling(self.stages(image.to(dtype)))
-        embedding: Tensor = self.head(cat([pooled, photometry.to(dtype)], dim=-1))
-        return F.normalize(embedding.float(), dim=-1)
+        return self.embed(self.project(image), photometry)

@@ -78,6 +78,13 @@ def _making(manifest: Manifest) -> str:
         "trained by": f"`{record['command']}`",
         "seed": config["seed"],
         "wall time": f"{record['wall_seconds'] / 60:.0f} min on {record['threads']} CPU threads",
+        **(
+            {
+                "core time": f"{record['core_seconds'] / 60:.0f} min of one core, without making latents and photometry"
+            }
+            if "core_seconds" in record
+            else {}
+        ),
         "torch": record["torch"],
         "contrastive stage": _stage(config["contrastive"]),
         "denoiser stage": _stage(config["denoiser"]),

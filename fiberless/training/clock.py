@@ -1,5 +1,6 @@
-"""`Clock`: wall time of a run across its interruptions, kept in the run's folder."""
+"""`Clock`: wall time and core time of a run across its interruptions, kept in the run's folder."""
 
+import json
 import time
 from pathlib import Path
 
@@ -7,22 +8,30 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """Counts on from what earlier calls left in `<folder>/wall_seconds.txt`."""
+    """Counts on from what earlier calls left in `<folder>/clock.json`.
+
+    Core time is that of this process and its threads; processes that it started for other work do not count.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "wall_seconds.txt"
-        self._before = float(self._path.read_text()) if self._path.exists() else 0.0
-        self._started = time.monotonic()
+        self._path = folder / "clock.json"
+        before = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self._wall = before.get("wall_seconds", 0.0) - time.monotonic()
+        self._core = before.get("core_seconds", 0.0) - time.process_time()
 
     @property
     def seconds(self) -> float:
-        """Seconds so far."""
-        return self._before + time.monotonic() - self._started
+        """Wall seconds so far."""
+        return self._wall + time.monotonic()
 
-    def tick(self) -> float:
-        """Write down and return the seconds so far."""
-        seconds = self.seconds
+    @property
+    def core_seconds(self) -> float:
+        """Core seconds so far."""
+        return self._core + time.process_time()
+
+    def tick(self) -> None:
+        """Write down the seconds so far."""
         temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(f"{seconds:.1f}\n")
+        now = {"wall_seconds": round(self.seconds, 1), "core_seconds": round(self.core_seconds, 1)}
+        temporary.write_text(json.dumps(now) + "\n")
         temporary.rename(self._path)
-        return seconds

@@ -66,7 +66,8 @@ class TrainingConfig(RunConfig):
         description="Version folder whose basis is taken, e.g. model_store/latent-4; noisy spectra need one",
     )
     redshift_support: tuple[float, float] = (0.029, 0.171)
-    widths: tuple[int, ...] = (32, 64, 128, 128)
+    encoder_width: int = Field(default=512, gt=0, description="Channels of the image tower")
+    encoder_depth: int = Field(default=4, gt=0, description="Residual blocks of the image tower")
     embedding_size: int = 256
     denoiser_width: int = 512
     denoiser_depth: int = 6

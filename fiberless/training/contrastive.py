@@ -20,7 +20,7 @@ from fiberless.training.observed import draw_latents
 from fiberless.training.place import Place
 from fiberless.training.prepared import Prepared
 
-__all__ = ["ContrastiveTowers", "contrastive_loss", "extract_features", "orient", "pairs"]
+__all__ = ["ContrastiveTowers", "contrastive_loss", "extract_features", "pairs"]
 
 Gather: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -34,20 +34,28 @@ class ContrastiveTowers(nn.Module):
 
     def __init__(self, config: TrainingConfig, latent_size: int) -> None:
         super().__init__()
-        self.image_encoder = ImageEncoder(widths=config.widths, embedding_size=config.embedding_size)
+        self.image_encoder = ImageEncoder(
+            width=config.encoder_width, depth=config.encoder_depth, embedding_size=config.embedding_size
+        )
         self.latent_encoder = LatentEncoder(latent_size=latent_size - 1, embedding_size=config.embedding_size)
         self.regression = nn.Linear(config.embedding_size, latent_size - 1)
         self.regression_weight = config.regression_weight
         self.ln_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
         self.uses_bf16 = config.precision == "bf16"
 
-    def embed(self, image: Tensor, photometry: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+    def embed_images(self, moments: Tensor, photometry: Tensor) -> Tensor:
+        """Embeddings (B, E) float32 of images, from their polar moments."""
+        with torch.autocast(moments.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16):
+            return self.image_encoder.embed(moments, photometry)
+
+    def embed(self, moments: Tensor, photometry: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings of images and of latents, (B, E) float32 each."""
-        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16):
-            return self.image_encoder(image, photometry).float(), self.latent_encoder(latent).float()
+        with torch.autocast(moments.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16):
+            latents: Tensor = self.latent_encoder(latent)
+        return self.embed_images(moments, photometry), latents
 
     def forward(
-        self, image: Tensor, photometry: Tensor, latent: Tensor, *, gather: Gather = _alone
+        self, moments: Tensor, photometry: Tensor, latent: Tensor, *, gather: Gather = _alone
     ) -> Tensor:
         """Symmetric InfoNCE of a batch, and the squared error of its latents as a linear map tells them.
 
@@ -56,7 +64,7 @@ class ContrastiveTowers(nn.Module):
 
         Parameters
         ----------
-        image : (B, 5, 64, 64) asinh-scaled
+        moments : (B, 5, Q) polar moments of the scaled images
         photometry : (B, 49) standardised
         latent : (B, D − 1) without the amplitude
         gather : joins the embeddings of the processes that share a batch
@@ -66,7 +74,7 @@ class ContrastiveTowers(nn.Module):
         () loss of the whole batch
 
         """
-        images, latents = (gather(part) for part in self.embed(image, photometry, latent))
+        images, latents = (gather(part) for part in self.embed(moments, photometry, latent))
         scale = self.ln_scale.clamp(max=math.log(100.0)).exp()
         logits = scale * images @ latents.T
         target = torch.arange(len(logits), device=logits.device)
@@ -79,25 +87,19 @@ class ContrastiveTowers(nn.Module):
         return F.mse_loss(told, latent)
 
 
-def orient(image: Tensor, quarter_turns: int, *, mirrored: bool) -> Tensor:
-    """One of the eight orientations of (B, 5, 64, 64) images."""
-    turned = torch.rot90(image, quarter_turns, dims=(2, 3))
-    return turned.flip(3) if mirrored else turned
-
-
 def pairs(
     data: Prepared, rows: IntArray, device: torch.device, *, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Images, photometry and latents of some rows, as `ContrastiveTowers` takes them; unknown labels are 0.
+    """Moments of images, photometry and latents of some rows, as `ContrastiveTowers` takes them; unknown labels are 0.
 
     With a generator, latents are drawn from their posteriors; without one they are the means.
     Zero is the mean of a standardised label: what is not known draws a latent nowhere.
     """
     latent = without_amplitude(_latents(data, rows, generator))
-    image = torch.from_numpy(data.images[rows]).to(device).float()
+    moments = torch.from_numpy(data.moments[rows]).to(device)
     photometry = torch.from_numpy(data.photometry[rows]).to(device)
     known = np.where(np.isnan(latent), np.float32(0.0), latent)
-    return image, photometry, torch.from_numpy(known).to(device)
+    return moments, photometry, torch.from_numpy(known).to(device)
 
 
 def _latents(data: Prepared, rows: IntArray, generator: torch.Generator | None) -> FloatArray:
@@ -111,30 +113,45 @@ def _latents(data: Prepared, rows: IntArray, generator: torch.Generator | None) 
 
 
 def contrastive_loss(
-    towers: nn.Module, data: Prepared, config: TrainingConfig, generator: torch.Generator, *, place: Place
+    towers: nn.Module,
+    data: Prepared,
+    config: TrainingConfig,
+    generator: torch.Generator,
+    *,
+    encoder: ImageEncoder,
+    place: Place,
 ) -> Tensor:
-    """Loss of a random batch, each eighth of it in another orientation; a process embeds its share."""
+    """Loss of a random batch, each image in an orientation of its own; a process embeds its share.
+
+    Parameters
+    ----------
+    towers : `ContrastiveTowers`, perhaps wrapped for several processes
+    encoder : its image tower, which knows how moments turn
+
+    """
     size = config.contrastive.batch_size
     own = place.share(size)
-    rows = torch.randint(len(data.latent), (size,), generator=generator).sort().values[own]
-    turns = (torch.arange(size) // math.ceil(size / 8))[own]
-    image, photometry, latent = pairs(data, rows.numpy(), place.device, generator=generator)
-    image = torch.cat([orient(image[turns == t], t % 4, mirrored=t >= 4) for t in range(8)])
-    loss: Tensor = towers(image, photometry, latent, gather=place.gather)
+    rows = torch.randint(len(data.latent), (size,), generator=generator)[own]
+    angle = 2 * math.pi * torch.rand(size, generator=generator)[own]
+    mirrored = (torch.rand(size, generator=generator) < 0.5)[own]
+    moments, photometry, latent = pairs(data, rows.numpy(), place.device, generator=generator)
+    turned = encoder.turn(moments, angle.to(place.device), mirrored=mirrored.to(place.device))
+    loss: Tensor = towers(turned, photometry, latent, gather=place.gather)
     return loss
 
 
 @torch.inference_mode()
 def extract_features(
-    towers: ContrastiveTowers, data: Prepared, *, view: int, batch_size: int = 500
+    towers: ContrastiveTowers, data: Prepared, *, view: int, batch_size: int = 2000
 ) -> FloatArray:
     """Embeddings of all images in one of eight orientations. (N, E) float32, unit length"""
     features = []
     device = towers.ln_scale.device
-    for start in range(0, len(data.images), batch_size):
-        rows = np.arange(start, min(start + batch_size, len(data.images)))
-        image, photometry, _ = pairs(data, rows, device)
-        turned = orient(image, view % 4, mirrored=view >= 4)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=towers.uses_bf16):
-            features.append(towers.image_encoder(turned, photometry).float().cpu().numpy())
+    for start in range(0, len(data.latent), batch_size):
+        rows = np.arange(start, min(start + batch_size, len(data.latent)))
+        moments, photometry, _ = pairs(data, rows, device)
+        angle = torch.full((len(rows),), view % 4 * math.pi / 2, device=device)
+        mirrored = torch.full((len(rows),), view >= 4, device=device)
+        turned = towers.image_encoder.turn(moments, angle, mirrored=mirrored)
+        features.append(towers.embed_images(turned, photometry).cpu().numpy())
     return np.concatenate(features)

@@ -6,16 +6,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.bands import N_BANDS
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
+from fiberless.polar import polar_basis
 from fiberless.training.config import RunConfig, TrainingConfig
 
 __all__ = ["check_version_folder", "disk_needed", "pin_run", "refusal", "refuse_full_disk", "refuse_hopeless"]
 
-_FLOAT16, _FLOAT32 = 2, 4
+_FLOAT32: Final = 4
 _TABLES: Final = 100
 """Numbers a galaxy in `prepared.safetensors`, photometry and latent, generously."""
+_MOMENTS: Final = N_BANDS * len(polar_basis().order)
 _CHECKPOINTS: Final = 400_000_000
 """Bytes of checkpoints, version, logs and pictures at the default sizes, generously."""
 
@@ -49,8 +51,7 @@ def refuse_full_disk(folder: Path, needed: int) -> None:
 def disk_needed(n: int, config: TrainingConfig, folder: Path) -> int:
     """Bytes that a run of n galaxies will still write into its folder."""
     expected = {
-        "images.npy": n * 5 * CUTOUT_PIXELS**2 * _FLOAT16,
-        "prepared.safetensors": n * _TABLES * _FLOAT32,
+        "prepared.safetensors": n * (_TABLES + _MOMENTS) * _FLOAT32,
         "features.npy": n * config.feature_views * config.embedding_size * _FLOAT32,
     }
     return sum(max(0, size - _on_disk(folder / name)) for name, size in expected.items()) + _CHECKPOINTS

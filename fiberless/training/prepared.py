@@ -1,6 +1,6 @@
 """Turns a data set into what the networks train on, once, cached beside the run.
 
-Images are scaled, photometry measured, spectra projected onto the basis. The latent is
+Images are scaled, their moments and photometry measured, spectra projected onto the basis. The latent is
 [logit z, amplitude, whitened coefficients, physical quantities], standardised over this set alone.
 """
 
@@ -21,13 +21,13 @@ from fiberless.errors import UsageError
 from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
 from fiberless.inference.physical import reduced, true_physical
+from fiberless.polar import project
 from fiberless.process_pool import process_pool
 from fiberless.training.config import TrainingConfig
 from fiberless.training.observed import fit_data
 
 __all__ = ["Prepared", "prepare", "read_prepared"]
 
-_IMAGES: Final = "images.npy"
 _TABLES: Final = "prepared.safetensors"
 _CHOLESKY: Final = "cholesky.npy"
 _AHEAD: Final = 4  # shards measured before they are asked for: bounds the memory
@@ -35,17 +35,17 @@ _AHEAD: Final = 4  # shards measured before they are asked for: bounds the memor
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A training set in memory, images mapped from disk.
+    """A training set in memory.
 
     Parameters
     ----------
-    images : (N, 5, 64, 64) float16, asinh-scaled
+    moments : (N, 5, Q) float32, polar moments of the scaled images
     photometry : (N, 49) float32, standardised
     latent : (N, D) float32, NaN where the data set does not know a quantity; posterior means if observed
     cholesky : (N, 1 + M, 1 + M) of amplitude and coefficients, see `training.observed`; (N, 0, 0) if exact
     """
 
-    images: FloatArray
+    moments: FloatArray
     photometry: FloatArray
     latent: FloatArray
     cholesky: FloatArray
@@ -67,7 +67,7 @@ def read_prepared(folder: Path) -> Prepared:
     """Read what `prepare` left in a run's folder."""
     tables = load_file(str(folder / _TABLES))
     return Prepared(
-        images=np.load(folder / _IMAGES, mmap_mode="r"),
+        moments=tables["moments"],
         photometry=tables["photometry"],
         latent=tables["latent"],
         cholesky=_cholesky(folder, len(tables["latent"])),
@@ -79,17 +79,12 @@ def read_prepared(folder: Path) -> Prepared:
 
 def _make(data: ShardSet, config: TrainingConfig, folder: Path, progress: Callable[[int, int], None]) -> None:
     basis = _basis(data, config)
-    images = np.lib.format.open_memmap(
-        folder / _IMAGES, mode="w+", dtype=np.float16, shape=(len(data), 5, 64, 64)
-    )
     parts = []
     done = 0
-    for image, measured in _measured_shards(data, basis):
-        images[done : done + len(image)] = image
+    for measured in _measured_shards(data, basis):
         parts.append(measured)
-        done += len(image)
+        done += len(measured["photometry"])
         progress(done, len(data))
-    images.flush()
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     tables = _tables(data, config, basis, columns, folder)
     save_file({name: np.ascontiguousarray(values) for name, values in tables.items()}, str(folder / _TABLES))
@@ -139,6 +134,7 @@ def _tables(
     )
     return {
         "photometry": condition_scaler.scale_photometry(columns["photometry"]),
+        "moments": columns["moments"],
         "latent": latent_scaler.to_latent(redshift, level, whitened, physical),
         **basis.to_arrays("basis."),
         **latent_scaler.to_arrays("latent_scaler."),
@@ -151,10 +147,8 @@ def _cholesky(folder: Path, n: int) -> FloatArray:
     return np.load(path, mmap_mode="c") if path.exists() else np.zeros((n, 0, 0), np.float32)
 
 
-def _measured_shards(
-    data: ShardSet, basis: SpectralBasis
-) -> Iterator[tuple[FloatArray, dict[str, FloatArray]]]:
-    """Scaled images and measured columns, shard after shard; a process a core where that pays."""
+def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[dict[str, FloatArray]]:
+    """Measured columns, shard after shard; a process a core where that pays."""
     work = partial(_measure, data, basis.to_arrays())
     indices = range(len(data.paths))
     if len(indices) == 1:
@@ -170,13 +164,11 @@ def _measured_shards(
                 return
 
 
-def _measure(
-    data: ShardSet, basis_arrays: dict[str, FloatArray], index: int
-) -> tuple[FloatArray, dict[str, FloatArray]]:
+def _measure(data: ShardSet, basis_arrays: dict[str, FloatArray], index: int) -> dict[str, FloatArray]:
     basis = SpectralBasis.from_arrays(basis_arrays)
     shard = data.shard(index)
     conditions = conditions_of(shard["image"].astype(np.float32), shard["ebv"])
     columns = {name: array for name, array in vars(conditions).items() if name != "image"}
     if "ln_shape" in shard:
         columns["whitened"] = basis.whiten(basis.encode(shard["ln_shape"]))
-    return conditions.image.astype(np.float16), columns
+    return columns | {"moments": project(conditions.image)}

@@ -90,6 +90,7 @@ class Run(ABC, Generic[ConfigT]):
             "config": self._config.model_dump(mode="json"),
             "data": self._data.info.model_dump(mode="json", include=_DESCRIBED),
             "wall_seconds": round(self._clock.seconds),
+            "core_seconds": round(self._clock.core_seconds),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "device": self._place.device.type,

@@ -43,7 +43,9 @@ def contrastive_stage(
         name=StageName.CONTRASTIVE,
         config=config.contrastive,
         module=towers,
-        loss=lambda generator: contrastive_loss(spread, learned, config, generator, place=place),
+        loss=lambda generator: contrastive_loss(
+            spread, learned, config, generator, encoder=towers.image_encoder, place=place
+        ),
         validate=lambda: _contrast_of(towers, held_out, config.contrastive.batch_size, place),
         look=look,
     )
@@ -101,7 +103,7 @@ def denoiser_stage(
 def _rows(data: Prepared, chosen: slice) -> Prepared:
     return replace(
         data,
-        images=data.images[chosen],
+        moments=data.moments[chosen],
         photometry=data.photometry[chosen],
         latent=data.latent[chosen],
         cholesky=data.cholesky[chosen],

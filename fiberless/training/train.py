@@ -125,7 +125,9 @@ class Training(Run[TrainingConfig]):
         """Networks as the seed makes them, whichever stage a run goes on from."""
         config, size = self._config, self.prepared.latent.shape[1]
         torch.manual_seed(config.seed)
-        towers = ContrastiveTowers(config, self.prepared.latent.shape[1])
+        towers = ContrastiveTowers(config, size)
+        learned = slice(config.training_rows(len(self.prepared.latent)))
+        towers.image_encoder.fit_moments(torch.from_numpy(self.prepared.moments[learned]))
         denoiser = LatentDenoiser(
             latent_size=size,
             feature_size=config.embedding_size,

@@ -12,7 +12,6 @@ from torch.nn import functional as F  # noqa: N812
 
 from fiberless.inference.resolution import raised, to_low
 from fiberless.training.cascade.prepared import CascadeData
-from fiberless.training.contrastive import orient
 from fiberless.training.place import Place
 
 __all__ = ["Batches", "contrast_loss", "denoise_loss", "noisy_batch"]
@@ -53,6 +52,12 @@ class Batches:
     def autocast(self) -> torch.autocast:
         """Arithmetic of the networks."""
         return torch.autocast(self.place.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16)
+
+
+def orient(image: Tensor, quarter_turns: int, *, mirrored: bool) -> Tensor:
+    """One of the eight orientations of (B, 5, 64, 64) images."""
+    turned = torch.rot90(image, quarter_turns, dims=(2, 3))
+    return turned.flip(3) if mirrored else turned
 
 
 def contrast_loss(

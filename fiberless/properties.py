@@ -64,6 +64,16 @@ class Properties(_Frozen):
     velocity_dispersion: Measurement | None = None
     stellar_age: Measurement | None = Field(default=None, description="Light-weighted, in the fibre")
     stellar_metallicity: Measurement | None = Field(default=None, description="Light-weighted, in the fibre")
+    stellar_age_mass: Measurement | None = Field(default=None, description="Mass-weighted, in the fibre")
+    stellar_metallicity_mass: Measurement | None = Field(
+        default=None, description="Mass-weighted, in the fibre"
+    )
+    lg_ml_living_r: Measurement | None = Field(
+        default=None, description="lg living mass over SDSS r light before dust, in the fibre"
+    )
+    lg_ml_formed_r: Measurement | None = Field(
+        default=None, description="lg mass formed over SDSS r light before dust, in the fibre"
+    )
     ebv: Measurement | None = Field(default=None, description="Reddening of the fibre's starlight")
     stellar_mass: Measurement | None = Field(default=None, description="lg living mass, whole galaxy")
     sfr: Measurement | None = Field(default=None, description="lg star-formation rate, whole galaxy")

@@ -228,7 +228,7 @@ def toy_family() -> LatentFamily:
 def _toy_quantities() -> dict[str, FloatArray]:
     """Physical quantities of the toy galaxies, unrelated to them, in the ranges of real ones."""
     rng = np.random.default_rng(1)
-    typical = (2.1, 0.4, -0.1, 0.4, 10.5, 0.0, 8.9)
+    typical = (2.1, 0.4, -0.1, 0.4, 10.5, 0.0, 8.9, 0.7, -0.2, 0.1, 0.4)
     return {
         name: rng.normal(mean, 0.2, _GALAXIES) for name, mean in zip(PHYSICAL_NAMES, typical, strict=True)
     }
@@ -236,7 +236,7 @@ def _toy_quantities() -> dict[str, FloatArray]:
 
 def _toy_networks() -> tuple[ImageEncoder, LatentEncoder, LatentDenoiser]:
     size = 2 + _COMPONENTS + len(PHYSICAL_NAMES)
-    image_encoder = ImageEncoder(widths=(8, 8, 8, 8), embedding_size=_EMBEDDING)
+    image_encoder = ImageEncoder(width=16, depth=1, embedding_size=_EMBEDDING)
     latent_encoder = LatentEncoder(latent_size=size - 1, embedding_size=_EMBEDDING, width=16, depth=2)
     denoiser = LatentDenoiser(latent_size=size, feature_size=_EMBEDDING, width=16, depth=2, noise_size=16)
     for layer in (denoiser.project_out, *(block.modulation for block in denoiser.blocks)):

@@ -78,7 +78,8 @@ def read_caches(run: Path) -> Caches:
     config = TrainingConfig.model_validate(json.loads((run / "config.json").read_text(encoding="utf-8")))
     prepared = read_prepared(run)
     views = np.load(run / "features.npy", mmap_mode="r")
-    scaler = prepared.condition_scaler.with_features(views[0])
+    learned = config.training_rows(len(prepared.latent))
+    scaler = prepared.condition_scaler.with_features(views[0][:learned])
     scaled = np.empty(views.shape, np.float16)
     for view, out in zip(views, scaled, strict=True):
         for start in range(0, len(view), 20_000):

@@ -91,7 +91,7 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
     @register_to_config  # type: ignore[untyped-decorator]  # diffusers has no types
     def __init__(
         self,
-        latent_size: int = 61,
+        latent_size: int = 65,
         feature_size: int = 256,
         photometry_size: int = 49,
         width: int = 512,

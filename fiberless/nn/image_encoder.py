@@ -92,7 +92,7 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
         return image.float().flatten(2) @ self._vectors.to(image.device)
 
     def turn(self, moments: Tensor, angle: Tensor, *, mirrored: Tensor) -> Tensor:
-        """Moments (B, C, Q) of images turned by angles (B,) in rad, those that are `mirrored` (B,) reflected first."""
+        """Moments (B, C, Q) of images turned by angles (B,) in rad; `mirrored` (B,) ones reflected before."""
         order, partner, sign = (part.to(moments.device) for part in (self._order, self._partner, self._sign))
         flip = torch.where(mirrored[:, None] & (sign > 0), -1.0, 1.0)[:, None]
         phase = (angle[:, None] * order)[:, None]

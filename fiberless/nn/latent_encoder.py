@@ -26,7 +26,7 @@ class LatentEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers
 
     @register_to_config  # type: ignore[untyped-decorator]  # diffusers has no types
     def __init__(
-        self, latent_size: int = 60, embedding_size: int = 256, width: int = 512, depth: int = 3
+        self, latent_size: int = 64, embedding_size: int = 256, width: int = 512, depth: int = 3
     ) -> None:
         super().__init__()
         self.project_in = nn.Linear(latent_size, width)

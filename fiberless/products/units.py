@@ -22,6 +22,7 @@ _VO_UNITS: Final = MappingProxyType(
         "dex(solMass)": "",
         "dex(solMass / yr)": "",
         "dex(1 / yr)": "",
+        "dex(solMass / solLum)": "",
     }
 )
 """VOUnits 1.1 deprecates Å and erg: the same numbers go by an equal unit. It has no logarithmic ones."""

@@ -78,13 +78,7 @@ def _making(manifest: Manifest) -> str:
         "trained by": f"`{record['command']}`",
         "seed": config["seed"],
         "wall time": f"{record['wall_seconds'] / 60:.0f} min on {record['threads']} CPU threads",
-        **(
-            {
-                "core time": f"{record['core_seconds'] / 60:.0f} min of one core, without making latents and photometry"
-            }
-            if "core_seconds" in record
-            else {}
-        ),
+        **_core_time(record),
         "torch": record["torch"],
         "contrastive stage": _stage(config["contrastive"]),
         "denoiser stage": _stage(config["denoiser"]),
@@ -92,6 +86,13 @@ def _making(manifest: Manifest) -> str:
         "weights sha256": f"`{manifest.weights_sha256}`",
     }
     return "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+
+
+def _core_time(record: dict[str, Any]) -> dict[str, str]:
+    if "core_seconds" not in record:
+        return {}
+    minutes = record["core_seconds"] / 60
+    return {"core time": f"{minutes:.0f} min of one core, latents and photometry of the data set made before"}
 
 
 def _stage(config: dict[str, Any]) -> str:

@@ -69,7 +69,7 @@ class TrainingConfig(RunConfig):
     encoder_width: int = Field(default=512, gt=0, description="Channels of the image tower")
     encoder_depth: int = Field(default=4, gt=0, description="Residual blocks of the image tower")
     embedding_size: int = 256
-    denoiser_width: int = 512
+    denoiser_width: int = 384
     denoiser_depth: int = 6
     condition_depth: int = Field(default=2, ge=0, description="Residual blocks on the denoiser's condition")
     regression_weight: float = Field(
@@ -80,9 +80,9 @@ class TrainingConfig(RunConfig):
     ln_sigma_std: float = 1.6
     temperature: float = Field(default=0.07, gt=0, description="Initial temperature of the contrast")
     contrastive: StageConfig = StageConfig(
-        steps=4500, batch_size=256, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=400
+        steps=7000, batch_size=512, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=1000
     )
-    denoiser: StageConfig = StageConfig(steps=9000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
+    denoiser: StageConfig = StageConfig(steps=6000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
 
     def with_steps(self, *, contrastive: int | None = None, denoiser: int | None = None) -> Self:
         """The same training with other numbers of steps; None keeps a stage's."""

@@ -90,7 +90,7 @@ class ContrastiveTowers(nn.Module):
 def pairs(
     data: Prepared, rows: IntArray, device: torch.device, *, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Moments of images, photometry and latents of some rows, as `ContrastiveTowers` takes them; unknown labels are 0.
+    """Moments, photometry and latents of some rows, as `ContrastiveTowers` takes them; unknown labels are 0.
 
     With a generator, latents are drawn from their posteriors; without one they are the means.
     Zero is the mean of a standardised label: what is not known draws a latent nowhere.

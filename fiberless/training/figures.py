@@ -28,6 +28,10 @@ _LABELS: Final = {
     "lg_mass": "lg M* (M☉)",
     "lg_sfr": "lg SFR (M☉/yr)",
     "oxygen": "12 + lg O/H",
+    "lg_age_mass": "lg age by mass (Gyr)",
+    "metallicity_mass": "[M/H] by mass",
+    "lg_ml_living": "lg living M/L_r",
+    "lg_ml_formed": "lg formed M/L_r",
 }
 _METHODS: Final = {
     "neighbours": "50 neighbours",

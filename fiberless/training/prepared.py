@@ -1,7 +1,7 @@
 """Turns a data set into what the networks train on, once, cached beside the run.
 
 Images are scaled, their moments and photometry measured, spectra projected onto the basis. The latent is
-[logit z, amplitude, whitened coefficients, physical quantities], standardised over this set alone.
+[logit z, amplitude, whitened coefficients, physical quantities], standardised over the rows that are trained on.
 """
 
 import os
@@ -103,7 +103,8 @@ def _basis(data: ShardSet, config: TrainingConfig) -> SpectralBasis:
         return SpectralBasis.from_arrays(load_file(str(Path(config.basis) / "basis.safetensors")))
     if not data.has_noiseless:
         raise UsageError("invalid-parameter", "observed spectra need a basis: --basis model_store/<version>")
-    return SpectralBasis.fit(data.column("ln_shape", limit=config.basis_rows), config.n_components)
+    learned = min(config.basis_rows, config.training_rows(len(data)))
+    return SpectralBasis.fit(data.column("ln_shape", limit=learned), config.n_components)
 
 
 def _tables(
@@ -119,17 +120,19 @@ def _tables(
     whitened = columns["whitened"] if fit is None else fit.whitened
     level = amplitude(ln_norm, columns["r_aperture_nmgy"])
     physical = reduced(true_physical(data), redshift, columns["r_total_nmgy"])
+    learned = slice(config.training_rows(len(data)))
     latent_scaler = LatentScaler.fit(
-        redshift, level, physical=physical, redshift_support=config.redshift_support
+        redshift[learned],
+        level[learned],
+        physical=physical[learned],
+        redshift_support=config.redshift_support,
     )
     if fit is not None:
         cholesky = fit.cholesky.astype(np.float32)
         cholesky[:, 0] /= np.float32(latent_scaler.std[AMPLITUDE_INDEX])
         np.save(folder / _CHOLESKY, cholesky)
     condition_scaler = ConditionScaler.fit(
-        columns["photometry"],
-        columns["pixels"],
-        columns["r_magnitude"],
+        *(columns[name][learned] for name in ("photometry", "pixels", "r_magnitude")),
         embedding_size=config.embedding_size,
     )
     return {

@@ -60,7 +60,9 @@ def run_stage(
     """
     config = stage.config
     parameters = list(stage.module.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
     ema = EMAModel(parameters, decay=config.ema_decay, use_ema_warmup=True, power=0.75)
     checkpoint = folder / f"{stage.name}.safetensors"
     done = load_checkpoint(checkpoint, stage.module, optimizer=optimizer, ema=ema)

@@ -118,7 +118,8 @@ class Training(Run[TrainingConfig]):
 
     @cached_property
     def _condition_scaler(self) -> ConditionScaler:
-        return self.prepared.condition_scaler.with_features(self.features[0])
+        learned = self._config.training_rows(len(self.prepared.latent))
+        return self.prepared.condition_scaler.with_features(self.features[0][:learned])
 
     @cached_property
     def _untrained(self) -> tuple[ContrastiveTowers, LatentDenoiser]:
@@ -126,8 +127,8 @@ class Training(Run[TrainingConfig]):
         config, size = self._config, self.prepared.latent.shape[1]
         torch.manual_seed(config.seed)
         towers = ContrastiveTowers(config, size)
-        learned = slice(config.training_rows(len(self.prepared.latent)))
-        towers.image_encoder.fit_moments(torch.from_numpy(self.prepared.moments[learned]))
+        learned = config.training_rows(len(self.prepared.latent))
+        towers.image_encoder.fit_moments(torch.from_numpy(self.prepared.moments[:learned]))
         denoiser = LatentDenoiser(
             latent_size=size,
             feature_size=config.embedding_size,

@@ -28,7 +28,7 @@ TOML
 mkdir -p "$folder"
 cat > "$folder/smoke.toml" <<TOML
 basis_rows = 2000
-widths = [16, 32, 64, 64]
+encoder_width = 128
 denoiser_width = 256
 denoiser_depth = 4
 feature_views = 1

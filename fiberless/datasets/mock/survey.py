@@ -231,7 +231,7 @@ def _light_weighted(
 
 
 def _by_mass(population: Population, light: Light, fraction: FloatArray) -> dict[str, FloatArray]:
-    """Means weighted by mass formed and mass-to-light ratios of the fibre's stars, as the fitter defines them."""
+    """Means by mass formed and mass-to-light ratios of the fibre's stars, as the fitter defines them."""
     ssp = load_ssp()
     lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk, population.oxygen - 8.69], axis=1)
     mass = light.formed * fraction[:, :3, None]

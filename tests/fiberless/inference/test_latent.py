@@ -36,7 +36,7 @@ def together(full_family, conditions, seeds):
 
 
 def test_shapes(together):
-    assert together.latent.shape == (32, 5, 61)
+    assert together.latent.shape == (32, 5, 65)
     assert together.redshift.shape == together.score.shape == (32, 5)
     assert together.ln_flux_rest.shape == (32, 5, 3902)
     assert together.medoid.shape == (32,)
@@ -103,7 +103,7 @@ def test_work_of_a_galaxy_is_below_12_gflop(full_family, conditions, seeds):
 
 def test_amplitude_carries_the_images_flux_into_the_spectrum(full_family):
     # amplitude 0: the spectrum's mean equals the F_lambda of the aperture flux at the pivot
-    latent = np.zeros((1, 2, 61), dtype=np.float32)
+    latent = np.zeros((1, 2, 65), dtype=np.float32)
     scaler = full_family.latent_scaler
     latent[..., AMPLITUDE_INDEX] = -scaler.mean[1] / scaler.std[1]
     ln_flux, _ = full_family.decode_rest(latent, np.array([50.0]))
@@ -117,7 +117,7 @@ def test_decoded_latent_is_the_encoded_spectrum(full_family):
     brightness = ln_mean_flux(ln_flux) - np.log(nmgy_to_flambda(r_nmgy, pivot_aa("r")))
     redshift = np.array([0.05, 0.08, 0.11, 0.15])
     whitened = basis.whiten(basis.encode(ln_flux))
-    latent = scaler.to_latent(redshift, brightness, whitened, np.ones((4, 7)))
+    latent = scaler.to_latent(redshift, brightness, whitened, np.ones((4, 11)))
     decoded, decoded_redshift = full_family.decode_rest(latent[:, None], r_nmgy)
     assert decoded_redshift[:, 0] == pytest.approx(redshift, abs=1e-7)
     assert np.sqrt(np.mean((decoded[:, 0] - ln_flux) ** 2)) < 0.01
@@ -125,7 +125,7 @@ def test_decoded_latent_is_the_encoded_spectrum(full_family):
 
 def test_rest_grid_reaches_the_ends_of_g_and_i(full_family):
     # decode_rest gives synthetic colours beyond the published 4000–8499 Å
-    ln_flux, redshift = full_family.decode_rest(np.zeros((1, 1, 61), np.float32), np.array([50.0]))
+    ln_flux, redshift = full_family.decode_rest(np.zeros((1, 1, 65), np.float32), np.array([50.0]))
     wave = REST_WAVE_AA * (1 + redshift[0, 0])
     nmgy = synthetic_nmgy(wave, np.exp(ln_flux[0, 0].astype(float)))
     assert np.isfinite(nmgy).all()

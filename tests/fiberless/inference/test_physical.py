@@ -16,6 +16,10 @@ VALUES = {
     "lg_mass": RNG.uniform(9, 11.5, 200),
     "lg_sfr": RNG.uniform(-1.4, 1.5, 200),
     "oxygen": RNG.uniform(8.4, 9.2, 200),
+    "lg_age_mass": RNG.uniform(0, 1, 200),
+    "metallicity_mass": RNG.uniform(-1, 0.3, 200),
+    "lg_ml_living": RNG.uniform(-0.6, 0.4, 200),
+    "lg_ml_formed": RNG.uniform(0.5, 0.8, 200),
 }
 REDSHIFT, R_NMGY = RNG.uniform(0.04, 0.16, 200), RNG.uniform(50, 500, 200)
 EW = Measurement(value=20.0, lower=15.0, upper=25.0, unit="Angstrom", method="")
@@ -24,9 +28,9 @@ EW = Measurement(value=20.0, lower=15.0, upper=25.0, unit="Angstrom", method="")
 def test_reading_back_gives_what_was_written():
     scaler = LatentScaler.fit(REDSHIFT, np.linspace(-1, 1, 200), physical=reduced(VALUES, REDSHIFT, R_NMGY))
     latent = scaler.to_latent(REDSHIFT, np.zeros(200), np.zeros((200, 4)), reduced(VALUES, REDSHIFT, R_NMGY))
-    assert latent.shape == (200, 13)
-    assert latent[:, 6:].mean(axis=0) == pytest.approx(np.zeros(7), abs=1e-5)
-    assert latent[:, 6:].std(axis=0) == pytest.approx(np.ones(7), abs=1e-5)
+    assert latent.shape == (200, 17)
+    assert latent[:, 6:].mean(axis=0) == pytest.approx(np.zeros(11), abs=1e-5)
+    assert latent[:, 6:].std(axis=0) == pytest.approx(np.ones(11), abs=1e-5)
     parts = scaler.from_latent(latent)
     assert parts.whitened.shape == (200, 4)
     read = absolute(parts.physical, parts.redshift, R_NMGY)
@@ -51,6 +55,12 @@ def test_hardly_any_star_formation_is_not_told_apart():
     assert read["lg_sfr"] - read["lg_mass"] == pytest.approx(-13.0)
 
 
+def test_no_more_mass_lives_than_was_formed():
+    columns = reduced(VALUES | {"lg_ml_formed": VALUES["lg_ml_living"] - 0.1}, REDSHIFT, R_NMGY)
+    read = absolute(columns, REDSHIFT, R_NMGY)
+    assert read["lg_ml_formed"] == pytest.approx(VALUES["lg_ml_living"])
+
+
 def test_unknown_quantities_stay_unknown(tmp_path):
     info = DatasetInfo(
         kind="sdss", description="", n=3, seed=0, shard_size=3, version="", truth_names=("lg_mass", "lg_sfr")
@@ -63,7 +73,7 @@ def test_unknown_quantities_stay_unknown(tmp_path):
     columns = reduced(truth, np.full(3, 0.1), np.full(3, 100.0))
     scaler = LatentScaler.fit(np.array([0.05, 0.1, 0.15]), np.array([-1.0, 0, 1]), physical=columns)
     latent = scaler.to_latent(np.full(3, 0.1), np.zeros(3), np.zeros((3, 2)), columns)
-    assert np.isnan(latent[:, 4:]).sum() == 5 * 3 + 1
+    assert np.isnan(latent[:, 4:]).sum() == 9 * 3 + 1
     assert np.isfinite(latent[:, 8]).all()
 
 
@@ -79,6 +89,8 @@ def test_measurements_carry_units_intervals_and_flags():
     specific = measured["ssfr"]
     assert specific.value == pytest.approx(VALUES["lg_sfr"][0] - VALUES["lg_mass"][0], rel=1e-4)
     assert specific.unit == "dex(1 / yr)"
+    assert measured["stellar_age_mass"].value == pytest.approx(10 ** VALUES["lg_age_mass"][0], rel=1e-4)
+    assert measured["lg_ml_formed_r"].unit == "dex(solMass / solLum)"
     assert measured["gas_metallicity"].flag is Flag.OK
     faint = EW.model_copy(update={"value": 1.0})
     assert physical_properties(cold, faint)["gas_metallicity"].flag is Flag.LOW_CONFIDENCE

@@ -20,13 +20,14 @@ def test_a_full_disk_is_refused_with_what_is_needed(data, tiny, tmp_path, monkey
         refuse_hopeless(data, tiny, tmp_path / "not" / "yet")
 
 
-def test_images_take_most_of_the_disk(tmp_path):
+def test_moments_and_features_take_most_of_the_disk(tmp_path):
     config = TrainingConfig()
     whole = disk_needed(200_000, config, tmp_path)
-    assert whole == pytest.approx(200_000 * (5 * 64 * 64 * 2 + 2 * 256 * 4), rel=0.06)
-    with (tmp_path / "images.npy").open("wb") as begun:
+    # 5 bands x 92 moments, about 100 numbers more, and two orientations of 256 features
+    assert whole - 400_000_000 == pytest.approx(200_000 * 4 * (5 * 92 + 100 + 2 * 256), rel=0.01)
+    with (tmp_path / "features.npy").open("wb") as begun:
         begun.write(bytes(1_000_000))
-        begun.truncate(200_000 * 5 * 64 * 64 * 2)  # as long as it will be, a million bytes of it on disk
+        begun.truncate(200_000 * 2 * 256 * 4)  # as long as it will be, a million bytes of it on disk
     assert whole - disk_needed(200_000, config, tmp_path) == pytest.approx(1_000_000, rel=0.05)
 
 

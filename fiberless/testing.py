@@ -228,7 +228,7 @@ def toy_family() -> LatentFamily:
 def _toy_quantities() -> dict[str, FloatArray]:
     """Physical quantities of the toy galaxies, unrelated to them, in the ranges of real ones."""
     rng = np.random.default_rng(1)
-    typical = (2.1, 0.4, -0.1, 0.4, 10.5, 0.0, 8.9)
+    typical = (2.1, 0.4, -0.1, 0.4, 10.5, 0.0, 8.9, 0.7, -0.1, 0.2, 0.4)
     return {
         name: rng.normal(mean, 0.2, _GALAXIES) for name, mean in zip(PHYSICAL_NAMES, typical, strict=True)
     }

@@ -47,6 +47,10 @@ PHYSICAL_TARGETS: Final = MappingProxyType(
         "lg_mass": Target("lg M* / M☉", (8.5, 12.0)),
         "lg_sfr": Target("lg SFR / (M☉/yr)", (-3.0, 2.0)),
         "oxygen": Target("12 + lg(O/H)", (8.2, 9.4)),
+        "lg_age_mass": Target("lg mass-weighted age / Gyr", (-1.0, 1.2)),
+        "metallicity_mass": Target("mass-weighted [M/H]", (-1.8, 0.5)),
+        "lg_ml_living": Target("lg living M/L in r", (-1.0, 1.0)),
+        "lg_ml_formed": Target("lg formed M/L in r", (-1.0, 1.0)),
     }
 )
 """Dimensions of the latent, `fiberless.inference.physical.PHYSICAL_NAMES`."""

@@ -10,7 +10,15 @@ from fiberless.analysis.measure import LINES, sample_values
 from fiberless.arrays import FloatArray
 from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
-__all__ = ["CLASS", "PHYSICAL_TARGETS", "SPECTRAL_TARGETS", "TARGETS", "Target", "measure_observed_targets", "measure_targets"]
+__all__ = [
+    "CLASS",
+    "PHYSICAL_TARGETS",
+    "SPECTRAL_TARGETS",
+    "TARGETS",
+    "Target",
+    "measure_observed_targets",
+    "measure_targets",
+]
 
 _EW_FLOOR_AA: Final = 0.1
 CLASS: Final = "bpt_class"

@@ -13,18 +13,9 @@ from fiberless.evaluation.pairs import HeldOut
 from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS
 from fiberless.manifest import read_manifest
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, write_toy_cascade
-from tests.fiberless.evaluation.conftest import TRAINING
+from tests.training_records import CASCADE_TRAINING, TRAINING
 
 N, K = 600, 20
-CASCADE_TRAINING = {
-    "config": {"kept_share": 1.0, "scheduler": "UniPCMultistepScheduler", "seed": 1},
-    "data": {"kind": "mock", "n": 60, "description": "toy survey"},
-    "rows": 40,
-    "command": "fiberless train-cascade",
-    "wall_seconds": 60.0,
-    "processes": 1,
-    "device": "cpu",
-}
 
 
 def posterior(rng, truth, width):

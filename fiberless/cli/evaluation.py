@@ -1,4 +1,4 @@
-"""Commands that score models: evaluate one, and train without its pixels to see what they add."""
+"""Commands that score models: evaluate one, set two beside each other, see what the pixels add."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,9 @@ import typer
 
 from fiberless.cli.program import app
 from fiberless.cli.progress import command_line, progress_bars, report_on
+from fiberless.errors import UsageError
 
-__all__ = ["ablate", "evaluate", "unusual"]
+__all__ = ["ablate", "compare", "evaluate", "unusual"]
 
 
 @app.command()
@@ -65,6 +66,52 @@ def evaluate(
     typer.echo(json.dumps(result.as_dict(), indent=1) if as_json else as_markdown(result))
     if record:
         record_evaluation(store, manifest.version, result, command=command_line())
+
+
+@app.command()
+def compare(
+    *,
+    model: Annotated[list[str], typer.Option(help="Twice: the version judged, and the one beside it.")],
+    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
+    data: Annotated[Path, typer.Option(help="Held-out data set.", exists=True)],
+    limit: Annotated[int | None, typer.Option(min=2, help="Galaxies used; default: all.")] = None,
+    candidates: Annotated[int, typer.Option(min=2, help="Candidates drawn for each galaxy.")] = 25,
+    cache: Annotated[Path, typer.Option(help="Folder of what is drawn, to go on from.")] = Path("runs/drawn"),
+    fp32: Annotated[bool, typer.Option("--fp32", help="Draw in float32, slower.")] = False,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    report: Annotated[Path | None, typer.Option(help="Folder for JSON and Markdown.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    record: Annotated[bool, typer.Option(help="Write each version's figures into its manifest.")] = False,
+) -> None:
+    """Set two versions of any family beside each other on the same galaxies. Stopped, it goes on."""
+    from fiberless.datasets.shards import ShardSet
+    from fiberless.evaluation.blocks import Contestant
+    from fiberless.evaluation.compare import compare as run_comparison
+    from fiberless.evaluation.comparison_report import verdict_text, write_comparison
+    from fiberless.evaluation.record import record_comparison
+    from fiberless.inference.store import load_family
+
+    if len(model) != 2:
+        raise UsageError("invalid-parameter", "name two versions, --model A --model B")
+    first, second = (
+        Contestant(family, manifest, candidates, manifest.sampler_steps, half_precision=not fp32)
+        for family, manifest in (load_family(store, version, device) for version in model)
+    )
+    with progress_bars() as bars:
+        result = run_comparison(
+            first,
+            second,
+            ShardSet(data),
+            limit=limit,
+            cache=cache,
+            progress=lambda stage, done, total: report_on(bars)(stage, done, total, 0.0),
+        )
+    result |= {"command": command_line()}
+    if report is not None:
+        write_comparison(result, report)
+    typer.echo(json.dumps(result, indent=1) if as_json else verdict_text(result))
+    if record:
+        record_comparison(store, result)
 
 
 @app.command()

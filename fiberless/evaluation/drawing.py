@@ -2,18 +2,24 @@
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.evaluation.pairs import HeldOut, Progress, measure_many
 from fiberless.evaluation.targets import CLASS, PHYSICAL_TARGETS, SPECTRAL_TARGETS
+from fiberless.inference.cascade import CascadeFamily
+from fiberless.inference.family import Family
 from fiberless.inference.latent import LatentCandidates, LatentFamily
+from fiberless.inference.sampler import Seeds
 
-__all__ = ["Drawn", "draw_candidates", "in_half_precision"]
+__all__ = ["Drawn", "draw_candidates", "in_half_precision", "seeds_of"]
 
 _BLOCK: Final = 50
+_HALVED: Final = {LatentFamily: ("denoiser",), CascadeFamily: ("low", "high")}
+"""Networks of each family that are run at every step."""
+_Family = TypeVar("_Family", bound=Family)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +61,7 @@ def draw_candidates(
     total = len(pairs.conditions)
     for start in range(0, total, _BLOCK):
         block = pairs.conditions[start : start + _BLOCK]
-        seeds = [(0, f"evaluation-{start + i}") for i in range(len(block))]
-        drawn = family.candidates(block, seeds, n=n_candidates, steps=steps)
+        drawn = family.candidates(block, seeds_of(start, len(block)), n=n_candidates, steps=steps)
         parts.append(_reduced(drawn, pairs.ln_flux_rest[start : start + _BLOCK], n_measured))
         progress("candidates", min(start + _BLOCK, total), total)
     joined = {
@@ -68,9 +73,18 @@ def draw_candidates(
     return Drawn(targets=targets, **joined)
 
 
-def in_half_precision(family: LatentFamily) -> LatentFamily:
-    """The same family with its denoiser in bfloat16, which it was trained in: equal to about 0.2 % of σ."""
-    return replace(family, denoiser=copy.deepcopy(family.denoiser).bfloat16())
+def seeds_of(start: int, count: int) -> Seeds:
+    """Seeds of some held-out galaxies, from their places among all: the same for every family."""
+    return [(0, f"evaluation-{start + i}") for i in range(count)]
+
+
+def in_half_precision(family: _Family) -> _Family:
+    """The same family with the networks that draw in bfloat16, which they were trained in.
+
+    Samples of the latent family change by about 0.2 % of σ.
+    """
+    halved = {name: copy.deepcopy(getattr(family, name)).bfloat16() for name in _HALVED[type(family)]}
+    return replace(family, **halved)
 
 
 def _reduced(drawn: LatentCandidates, ln_true: FloatArray, n_measured: int) -> Drawn:

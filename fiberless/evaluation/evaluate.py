@@ -24,9 +24,17 @@ from fiberless.evaluation.metrics import (
     posterior_score,
     usable,
 )
-from fiberless.evaluation.pairs import BaselineRows, HeldOut, Progress, read_baseline_rows, read_held_out
+from fiberless.evaluation.pairs import (
+    BaselineRows,
+    HeldOut,
+    Progress,
+    read_baseline_rows,
+    read_held_out,
+    true_latents,
+)
 from fiberless.evaluation.sampler_check import basis_rms, width_ratio
 from fiberless.inference.basis import without_amplitude
+from fiberless.inference.conditioning import Conditions
 from fiberless.inference.latent import LatentFamily
 
 __all__ = ["Evaluation", "EvaluationOptions", "evaluate"]
@@ -135,7 +143,7 @@ def evaluate(
     """
     chosen = options or EvaluationOptions()
     quick = in_half_precision(family) if chosen.half_precision else family
-    pairs = read_held_out(family, test, r_limit=MAIN_LIMIT, limit=chosen.limit, progress=progress)
+    pairs = read_held_out(test, r_limit=MAIN_LIMIT, limit=chosen.limit, progress=progress)
     drawn = draw_candidates(
         quick,
         pairs,
@@ -150,7 +158,8 @@ def evaluate(
     progress("tests", 0, 1)
     targets = _scored(drawn, pairs, learned)
     samples = {"model": targets, "neighbours": {name: learned.truth[name][nearest] for name in targets}}
-    retrieval, true_score = _retrieval(family, pairs)
+    latent = true_latents(family, pairs)
+    retrieval, true_score = _retrieval(family, pairs.conditions, latent)
     evaluation = Evaluation(
         n=len(pairs.conditions),
         options=chosen,
@@ -158,7 +167,7 @@ def evaluate(
         pit=_pits(pairs.truth, targets),
         photo_z=_photo_z(pairs.truth["redshift"], samples, estimates),
         agn=_agn(pairs, drawn, learned.classes, learned.classes[nearest]),
-        joint=joint_calibration(pairs.latent, drawn.latent, true_score=true_score, scores=drawn.score),
+        joint=joint_calibration(latent, drawn.latent, true_score=true_score, scores=drawn.score),
         choice=choice_table(pairs.truth, drawn),
         retrieval=retrieval,
         sampler=width_ratio(family, pairs.conditions[:_CHECKED], steps=steps),
@@ -250,12 +259,14 @@ def _agn(pairs: HeldOut, drawn: Drawn, trained: FloatArray, near: FloatArray) ->
 
 
 @torch.inference_mode()
-def _retrieval(family: LatentFamily, pairs: HeldOut) -> tuple[dict[str, float], FloatArray]:
+def _retrieval(
+    family: LatentFamily, conditions: Conditions, true_latent: FloatArray
+) -> tuple[dict[str, float], FloatArray]:
     """Rank of each image's own spectrum among up to 2,000 by contrastive score; own scores of all (n,)."""
-    conditions, total = pairs.conditions, len(pairs.conditions)
+    total = len(conditions)
     image = torch.cat([family.embed(conditions[i : i + 200]) for i in range(0, total, 200)])
     # an unknown quantity is read as the mean, as in training
-    latents = torch.from_numpy(np.nan_to_num(without_amplitude(pairs.latent))).to(image.device)
+    latents = torch.from_numpy(np.nan_to_num(without_amplitude(true_latent))).to(image.device)
     latent = family.latent_encoder(latents)
     own = (image * latent).sum(dim=1)
     n = min(2000, total)

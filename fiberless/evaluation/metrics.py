@@ -13,6 +13,7 @@ __all__ = [
     "Score",
     "coverage",
     "crps",
+    "crps_each",
     "photo_z",
     "point_score",
     "posterior_median",
@@ -42,9 +43,11 @@ class Score:
     r2 : 1 − Σ(estimate − truth)² / Σ(truth − mean)²
     r2_error : its standard error, by bootstrap over galaxies
     r2_mean : the same of the samples' mean, the estimate of least squared error; None for point estimates
+    r2_mean_error : its standard error, as `r2_error`
     coverage_68, coverage_95 : share of truths in the central intervals; None for point estimates
     coverage_68_error, coverage_95_error : their binomial standard errors
     crps : mean continuous ranked probability score; None for point estimates
+    crps_error : its standard error
     """
 
     n: int
@@ -54,11 +57,13 @@ class Score:
     r2: float
     r2_error: float
     r2_mean: float | None = None
+    r2_mean_error: float | None = None
     coverage_68: float | None = None
     coverage_68_error: float | None = None
     coverage_95: float | None = None
     coverage_95_error: float | None = None
     crps: float | None = None
+    crps_error: float | None = None
 
     def rounded(self) -> dict[str, float | int | None]:
         """Values with four decimals, for tables and JSON."""
@@ -113,17 +118,20 @@ def posterior_score(truth: FloatArray, samples: FloatArray) -> Score:
     good = usable(truth, samples)
     true, drawn = truth[good], samples[good]
     point = point_score(true, posterior_median(drawn))
-    average = np.nanmean(drawn, axis=1)
+    average = point_score(true, np.nanmean(drawn, axis=1))
+    each = crps_each(true, drawn)
     covers = {level: coverage(true, drawn, level) for level in (0.68, 0.95)}
     errors = {level: float(np.sqrt(p * (1 - p) / max(len(true), 1))) for level, p in covers.items()}
     return Score(
         **{name: getattr(point, name) for name in ("n", "bias", "scatter", "outliers", "r2", "r2_error")},
-        r2_mean=point_score(true, average).r2,
+        r2_mean=average.r2,
+        r2_mean_error=average.r2_error,
         coverage_68=covers[0.68],
         coverage_68_error=errors[0.68],
         coverage_95=covers[0.95],
         coverage_95_error=errors[0.95],
-        crps=crps(true, drawn),
+        crps=float(each.mean()),
+        crps_error=float(each.std() / np.sqrt(max(len(true), 1))),
     )
 
 
@@ -169,13 +177,19 @@ def coverage(truth: FloatArray, samples: FloatArray, level: float) -> float:
 
 
 def crps(truth: FloatArray, samples: FloatArray) -> float:
-    """Mean CRPS of (N, K) samples, the fair estimator E|x−y| − E|x−x'|/2 (Zamo & Naveau 2018, eq. 2.6)."""
+    """Mean of `crps_each`."""
+    return float(np.mean(crps_each(truth, samples)))
+
+
+def crps_each(truth: FloatArray, samples: FloatArray) -> FloatArray:
+    """CRPS (N,) of (N, K) samples, the fair estimator E|x−y| − E|x−x'|/2 (Zamo & Naveau 2018, eq. 2.6)."""
     k = _count(samples)
     distance = np.nansum(np.abs(samples - truth[:, None]), axis=1) / k
     ordered = np.sort(samples, axis=1)
     rank = 2 * np.arange(1, samples.shape[1] + 1) - k[:, None] - 1
     spread = np.nansum(ordered * rank, axis=1) / (k * (k - 1))
-    return float(np.mean(distance - spread))
+    each: FloatArray = distance - spread
+    return each
 
 
 def _count(samples: FloatArray) -> IntArray:

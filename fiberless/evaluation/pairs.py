@@ -1,4 +1,7 @@
-"""Galaxies of a data set with what is known of them: conditions, true targets, true latents."""
+"""Galaxies of a data set with what is known of them: conditions, true targets, true latents.
+
+Only `true_latents` asks for a model; all else serves every family.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +17,17 @@ from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS, measure_target
 from fiberless.inference.basis import amplitude, ln_mean_flux
 from fiberless.inference.conditioning import Conditions, conditions_of
 from fiberless.inference.latent import LatentFamily
-from fiberless.inference.physical import reduced, true_physical
+from fiberless.inference.physical import PHYSICAL_NAMES, reduced, true_physical
 
-__all__ = ["BaselineRows", "HeldOut", "Progress", "measure_many", "read_baseline_rows", "read_held_out"]
+__all__ = [
+    "BaselineRows",
+    "HeldOut",
+    "Progress",
+    "measure_many",
+    "read_baseline_rows",
+    "read_held_out",
+    "true_latents",
+]
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -32,16 +43,14 @@ class HeldOut:
     Parameters
     ----------
     conditions : of n galaxies
-    truth : {target: (n,)}, NaN where there is none
+    truth : {target: (n,)}, and of every physical quantity; NaN where there is none
     classes : (n,) true `BptClass`
-    latent : (n, D) latents of the true galaxies, NaN where the data set does not know a quantity
     ln_flux_rest : (n, 3902) float32, noiseless
     """
 
     conditions: Conditions
     truth: dict[str, FloatArray]
     classes: FloatArray
-    latent: FloatArray
     ln_flux_rest: FloatArray
 
 
@@ -63,9 +72,7 @@ class BaselineRows:
     images: FloatArray
 
 
-def read_held_out(
-    family: LatentFamily, data: ShardSet, *, r_limit: float, limit: int | None, progress: Progress
-) -> HeldOut:
+def read_held_out(data: ShardSet, *, r_limit: float, limit: int | None, progress: Progress) -> HeldOut:
     """Galaxies whose image has r < `r_limit` inside 7 arcsec.
 
     They are selected on the image alone, which leaves the posterior given the image as it is: a selection on
@@ -94,9 +101,20 @@ def read_held_out(
         conditions=conditions,
         truth={name: truth[name] for name in SPECTRAL_TARGETS} | physical,
         classes=truth[CLASS],
-        latent=_latents(family, conditions, redshift, ln_flux=ln_flux, physical=physical),
         ln_flux_rest=ln_flux,
     )
+
+
+def true_latents(family: LatentFamily, pairs: HeldOut) -> FloatArray:
+    """Latents (n, D) of the true galaxies, NaN where the data set does not know a quantity."""
+    conditions, redshift = pairs.conditions, pairs.truth["redshift"]
+    level = amplitude(ln_mean_flux(pairs.ln_flux_rest), conditions.r_aperture_nmgy)
+    whitened = family.basis.whiten(family.basis.encode(pairs.ln_flux_rest))
+    columns = None
+    if len(family.latent_scaler.physical_median):
+        physical = {name: pairs.truth[name] for name in PHYSICAL_NAMES}
+        columns = reduced(physical, redshift, conditions.r_total_nmgy)
+    return family.latent_scaler.to_latent(redshift, level, whitened, columns)
 
 
 def _bright(data: ShardSet, r_limit: float, limit: int | None) -> tuple[Conditions, IntArray]:
@@ -112,22 +130,6 @@ def _bright(data: ShardSet, r_limit: float, limit: int | None) -> tuple[Conditio
         rows.append(start + bright)
     joined = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}
     return Conditions(**joined), np.concatenate(rows)
-
-
-def _latents(
-    family: LatentFamily,
-    conditions: Conditions,
-    redshift: FloatArray,
-    *,
-    ln_flux: FloatArray,
-    physical: dict[str, FloatArray],
-) -> FloatArray:
-    level = amplitude(ln_mean_flux(ln_flux), conditions.r_aperture_nmgy)
-    whitened = family.basis.whiten(family.basis.encode(ln_flux))
-    columns = None
-    if len(family.latent_scaler.physical_median):
-        columns = reduced(physical, redshift, conditions.r_total_nmgy)
-    return family.latent_scaler.to_latent(redshift, level, whitened, columns)
 
 
 def read_baseline_rows(data: ShardSet, n: int, *, images: bool, progress: Progress) -> BaselineRows:
@@ -150,17 +152,24 @@ def read_baseline_rows(data: ShardSet, n: int, *, images: bool, progress: Progre
 
 
 def measure_many(
-    ln_flux_rest: FloatArray,
+    ln_flux: FloatArray,
     redshift: FloatArray,
     *,
+    measure: Callable[[FloatArray, FloatArray], dict[str, FloatArray]] = measure_targets,
     stage: str = "",
     progress: Progress = lambda *_: None,
 ) -> dict[str, FloatArray]:
-    """`measure_targets` of many spectra in small pieces on two threads: numpy works outside Python's lock."""
+    """Measure many spectra in small pieces on two threads: numpy works outside Python's lock.
+
+    Parameters
+    ----------
+    ln_flux, redshift : what `measure` takes, `measure_targets` or `measure_observed_targets`
+
+    """
     pieces = [slice(i, i + _CHUNK) for i in range(0, len(redshift), _CHUNK)]
     parts = []
     with ThreadPoolExecutor(_THREADS) as pool:
-        jobs = pool.map(lambda rows: measure_targets(ln_flux_rest[rows], redshift[rows]), pieces)
+        jobs = pool.map(lambda rows: measure(ln_flux[rows], redshift[rows]), pieces)
         for part, rows in zip(jobs, pieces, strict=True):
             parts.append(part)
             progress(stage, min(rows.stop, len(redshift)), len(redshift))

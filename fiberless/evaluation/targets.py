@@ -10,7 +10,15 @@ from fiberless.analysis.measure import LINES, sample_values
 from fiberless.arrays import FloatArray
 from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
-__all__ = ["CLASS", "PHYSICAL_TARGETS", "SPECTRAL_TARGETS", "TARGETS", "Target", "measure_targets"]
+__all__ = [
+    "CLASS",
+    "PHYSICAL_TARGETS",
+    "SPECTRAL_TARGETS",
+    "TARGETS",
+    "Target",
+    "measure_observed_targets",
+    "measure_targets",
+]
 
 _EW_FLOOR_AA: Final = 0.1
 CLASS: Final = "bpt_class"
@@ -72,7 +80,12 @@ def measure_targets(ln_flux_rest: FloatArray, redshift: FloatArray) -> dict[str,
     dict of (N,) float64, keys of `SPECTRAL_TARGETS` and `CLASS`; NaN where not measurable
 
     """
-    flux = np.exp(resample_log_flux(ln_flux_rest, redshift, OBSERVED_WAVE_AA))
+    return measure_observed_targets(resample_log_flux(ln_flux_rest, redshift, OBSERVED_WAVE_AA), redshift)
+
+
+def measure_observed_targets(ln_flux_observed: FloatArray, redshift: FloatArray) -> dict[str, FloatArray]:
+    """Targets of N spectra as `measure_targets` gives them, of (N, 4500) on the observed grid."""
+    flux = np.exp(ln_flux_observed)
     values = sample_values(OBSERVED_WAVE_AA, flux, redshift)
     targets = {"redshift": values["redshift"], "dn4000": values["dn4000"], CLASS: values["bpt_class"]}
     for name in LINES:

@@ -1,7 +1,7 @@
 """Turns a data set into what the networks train on, once, cached beside the run.
 
 Images are scaled, their moments and photometry measured, spectra projected onto the basis. The latent is
-[logit z, amplitude, whitened coefficients, physical quantities], standardised over the rows that are trained on.
+[logit z, amplitude, whitened coefficients, physical quantities], standardised over the rows trained on.
 """
 
 import os

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch.utils.flop_counter import FlopCounterMode
 
 from fiberless.contract import PredictionOptions, PredictionRequest
 from fiberless.cutouts.fits import read_cutout
@@ -41,8 +42,13 @@ def test_every_version_is_whole_and_small_and_says_what_it_is(version):
     card = (STORE / version / "card.md").read_text()
     assert "simulated galaxies only" in card
     assert manifest.training["data"]["n"] >= 50_000
-    assert manifest.metrics["n"] >= 2000
+    assert _scored(manifest.metrics)["n"] >= 2000
     assert " /" not in manifest.training["command"]
+
+
+def _scored(metrics):
+    """Figures of `fiberless evaluate`; of a cascade, those of `fiberless compare`."""
+    return metrics if "n" in metrics else metrics["comparison"]
 
 
 def test_recorded_figures_beat_the_baselines(predictor):
@@ -52,6 +58,28 @@ def test_recorded_figures_beat_the_baselines(predictor):
         assert 0.62 <= model["coverage_68"] <= 0.76
         assert model["r2"] > scores["neighbours"][name]["r2"]
         assert model["r2"] > scores["constant"][name]["r2"]
+
+
+def test_a_galaxy_costs_one_encoding_15_evaluations_and_12_gflop_at_most(predictor, example, monkeypatch):
+    family, counted = predictor.family, {"encoded": 0, "evaluated": 0}
+    encode, evaluate = family.image_encoder.forward, family.denoiser.trunk
+
+    def encoding(image, *rest):
+        counted["encoded"] += len(image)
+        return encode(image, *rest)
+
+    def evaluation(x, *rest):
+        counted["evaluated"] += x.shape[:-1].numel()
+        return evaluate(x, *rest)
+
+    monkeypatch.setattr(family.image_encoder, "forward", encoding)
+    monkeypatch.setattr(family.denoiser, "trunk", evaluation)
+    with FlopCounterMode(display=False) as counter:
+        predictor.predict([PredictionRequest(example, PredictionOptions(n_candidates=25))])
+    assert counted["encoded"] == 1
+    assert counted["evaluated"] <= 15 * 25
+    decoded = 2 * 25 * family.basis.components.size  # in numpy, where torch does not count
+    assert (counter.get_total_flops() + decoded) / 1e9 <= 12
 
 
 def test_the_example_s_redshift_is_found(prediction):

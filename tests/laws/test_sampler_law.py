@@ -1,14 +1,19 @@
 """Distributions whose denoiser is known in closed form must come out of the sampler."""
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
 
 from fiberless.errors import UsageError
+from fiberless.inference.conditioning import prepare
 from fiberless.inference.noise_schedule import make_chain, step_generators
 from fiberless.inference.sampler import SIGMA_MAX, SIGMA_MIN, initial_noise, noise_levels, sample
 from fiberless.nn.cosine_schedule import TIMESTEPS, training_schedule
+from fiberless.testing import synthetic_cutout, toy_cascade, toy_family
 
 STD = torch.tensor([0.05, 0.1, 0.3, 1.0, 2.0], dtype=torch.float64)
 MEAN = torch.tensor([0.2, -0.5, 0.0, 0.1, -0.3], dtype=torch.float64)
@@ -152,7 +157,10 @@ def test_every_scheduler_draws_a_correlated_gaussian(name):
     for steps in (15, 25, 250):
         mean, covariance = _chain_moments(name, steps, predict)
         assert torch.allclose(axes.T @ mean, axes.T @ MEAN, atol=0.01)
-        widths[steps] = torch.sqrt(torch.diag(axes.T @ covariance @ axes))
+        along = axes.T @ covariance @ axes
+        widths[steps] = torch.sqrt(torch.diag(along))
+        correlation = along / torch.outer(widths[steps], widths[steps])
+        assert torch.allclose(correlation, torch.eye(5, dtype=torch.float64), atol=1e-3)
     # what the last timestep's own noise and the step out of pure noise leave
     assert ((widths[250] / WIDTH - 1).abs() < 0.05).all()
     for steps, tolerance in zip((15, 25), DETERMINISTIC[name], strict=True):
@@ -180,6 +188,25 @@ def test_error_falls_with_the_steps_of_a_chain():
     assert error[0] > error[1] > error[2] > error[3]
     assert error[0] > 0.05
     assert error[3] < 0.01
+
+
+@pytest.mark.parametrize("levels", [2, 15, 25, 250])
+@pytest.mark.parametrize("name", ["DDPMScheduler", "UniPCMultistepScheduler"])
+def test_a_chain_knows_the_noise_that_its_network_was_trained_at(name, levels):
+    """The paper's is off by one between betas and cumulative products; here each level is the trained one."""
+    chain = make_chain(name, levels)
+    assert chain.scheduler.alphas_cumprod.numpy() == pytest.approx(SIGNAL[chain.trained], rel=2e-3, abs=3e-8)
+    betas = chain.scheduler.betas.double().numpy()
+    assert np.cumprod(1 - betas) == pytest.approx(SIGNAL[chain.trained], rel=2e-3, abs=3e-8)
+    told = []
+
+    def predict(x, timestep):
+        told.append(timestep)
+        return x * 0
+
+    noise = torch.ones(1, 3)
+    chain.draw(predict, noise, step_generators([(0, "law")], 1, "law"))
+    assert told == pytest.approx(chain.trained[::-1].tolist())
 
 
 def test_the_last_timesteps_are_not_skipped():
@@ -227,6 +254,25 @@ def test_no_number_type_makes_nan_of_the_latent_sampler(dtype):
     out = sample(rounded, torch.randn(1, 50, 5, generator=torch.Generator().manual_seed(0)).to(dtype), 15)
     assert out.dtype == dtype
     assert out.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("make", [toy_family, toy_cascade])
+def test_no_number_type_of_the_networks_makes_nan_of_a_family(make, dtype):
+    family = make()
+    names = ("denoiser",) if make is toy_family else ("low", "high")
+    changed = {name: copy.deepcopy(getattr(family, name)).to(dtype) for name in names}
+    rounded = dataclasses.replace(family, **changed)
+    cutouts = [synthetic_cutout(i) for i in range(2)]
+    seeds = [(0, cutout.sha256) for cutout in cutouts]
+    exact, drawn = (one.candidates(prepare(cutouts), seeds, n=3, steps=15) for one in (family, rounded))
+    spectra, expected = (
+        one.ln_flux_rest if one.ln_flux_observed is None else one.ln_flux_observed for one in (drawn, exact)
+    )
+    assert np.isfinite(spectra).all()
+    assert np.isfinite(drawn.redshift).all()
+    assert np.isfinite(drawn.score).all()
+    assert np.abs(spectra - expected).mean() < 0.02 * expected.std()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -5,19 +5,7 @@ from fiberless.datasets.shards import ShardSet
 from fiberless.evaluation.evaluate import EvaluationOptions, evaluate
 from fiberless.manifest import read_manifest
 from fiberless.testing import toy_family, write_toy_store
-
-TRAINING = {
-    "config": {
-        "seed": 3,
-        "contrastive": {"steps": 1, "batch_size": 2, "learning_rate": 1e-3},
-        "denoiser": {"steps": 1, "batch_size": 2, "learning_rate": 1e-3},
-    },
-    "data_command": "fiberless data mock",
-    "command": "fiberless train",
-    "wall_seconds": 60.0,
-    "threads": 1,
-    "torch": "2.13",
-}
+from tests.training_records import TRAINING
 
 
 @pytest.fixture(scope="session")

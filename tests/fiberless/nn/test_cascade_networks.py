@@ -52,10 +52,13 @@ def test_the_schedules_length_is_that_of_configurations():
     assert inspect.signature(SpectrumUNet).parameters["timesteps"].default == TIMESTEPS
 
 
-def test_no_frequency_of_the_timestep_is_lost():
+@pytest.mark.parametrize("size", [16, 128, 864])
+def test_no_frequency_of_the_timestep_is_lost(size):
     # an overflow of int64 left half of the paper's frequencies at zero
-    waves = SpectrumUNet(**TINY).waves(torch.arange(TIMESTEPS)).numpy()
+    waves = SpectrumUNet(**TINY | {"time_size": size}).waves(torch.arange(TIMESTEPS)).numpy()
+    assert waves.shape == (TIMESTEPS, size)
     assert waves.dtype == np.float32
+    assert np.isfinite(waves).all()
     assert (waves.std(axis=0) > 0.0005).all()
     assert len(np.unique(waves.round(5), axis=0)) == TIMESTEPS
 

@@ -74,6 +74,6 @@ def test_without_a_basis_noisy_spectra_are_refused(observed, tiny, tmp_path):
         _ = Training(observed, tiny, tmp_path, progress=silent).prepared
 
 
-def test_observed_spectra_are_no_truth_to_be_scored_against(observed, trained):
+def test_observed_spectra_are_no_truth_to_be_scored_against(observed):
     with pytest.raises(UsageError, match="noiseless"):
-        read_held_out(trained.family, observed, r_limit=17.77, limit=None, progress=silent)
+        read_held_out(observed, r_limit=17.77, limit=None, progress=silent)

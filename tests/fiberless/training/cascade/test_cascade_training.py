@@ -9,17 +9,19 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from fiberless.cli import app
+from fiberless.cli.cascade import _chosen
 from fiberless.contract import PredictionOptions, PredictionRequest
 from fiberless.errors import UsageError
 from fiberless.inference.predictor import load_predictor
 from fiberless.nn.cosine_schedule import TIMESTEPS, training_schedule
 from fiberless.testing import synthetic_cutout
 from fiberless.training.cascade.config import CascadeConfig, CascadeStage, paper_config, slim_config
-from fiberless.training.cascade.losses import noisy_batch
+from fiberless.training.cascade.losses import Batches, denoise_loss, noisy_batch
 from fiberless.training.cascade.prepared import prepare_cascade
 from fiberless.training.cascade.train import CascadeTraining, _network
 from fiberless.training.config import StageConfig
 from fiberless.training.place import Place
+from fiberless.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA
 
 STAGES = tuple(CascadeStage)[1:]
 _IMAGE = {"image_widths": (16, 16), "image_depths": (1, 1), "photometry_size": 49}
@@ -159,6 +161,62 @@ def test_timesteps_are_drawn_from_all_and_noised_by_the_cumulative_product():
     assert schedule.alphas_cumprod[:-1].numpy() == pytest.approx(cosine[1:-1] / cosine[0], abs=1e-5)
 
 
+class _Zeros:
+    """Galaxies whose standardised spectra are zero: what noises them is all that is seen of them."""
+
+    def __len__(self):
+        return 64
+
+    def take(self, rows, _device):
+        return torch.zeros(len(rows), 5, 64, 64), torch.zeros(len(rows), 49), torch.zeros(len(rows), 4500)
+
+
+@pytest.mark.parametrize("uses_low", [True, False])
+def test_the_network_is_told_the_timestep_that_noised_its_spectrum(uses_low):
+    """Of a spectrum that is zero the noise is x / √(1 − ᾱ_t): one who is told t makes no error at all."""
+    schedule = training_schedule()
+    signal = schedule.alphas_cumprod
+    batches = Batches(_Zeros(), 32, draws=2, uses_low=uses_low, uses_bf16=False, place=Place())
+    told = []
+
+    def oracle(image, _photometry, channels, timestep):
+        told.append((len(image), channels.shape, timestep))
+        return channels[:, 0] / (1 - signal[timestep]).sqrt()[:, None]
+
+    def loss(network, seed):
+        return float(denoise_loss(network, schedule, batches, torch.Generator().manual_seed(seed)))
+
+    def deaf(image, photometry, channels, timestep):
+        return oracle(image, photometry, channels, torch.zeros_like(timestep))
+
+    assert loss(oracle, 0) < 1e-6
+    assert loss(deaf, 0) > 1
+    assert loss(oracle, 1) < 1e-6
+    images, shape, first = told[0]
+    assert (images, tuple(shape)) == (32, (64, 1, 563) if uses_low else (64, 2, 4500))
+    assert len(first.unique()) > 20  # each noisy spectrum has its own
+    assert not torch.equal(first, told[-1][2])
+
+
+def test_prepared_spectra_are_not_smoothed(data, toy, tmp_path):
+    """The paper's Gaussian of 2 Å widens every line by 109 km/s at 5500 Å and lowers Halpha by a quarter."""
+    prepared = prepare_cascade(data, toy, tmp_path, progress=lambda *_: None)
+    redshift = data.truth("redshift")
+    bright = np.flatnonzero(data.truth("ew_Halpha") > 15)
+    heights = []
+    for row in bright:
+        near = np.abs(OBSERVED_WAVE_AA / (1 + redshift[row]) - 6564.6) < 12
+        sampled = np.interp(
+            OBSERVED_WAVE_AA / (1 + redshift[row]), REST_WAVE_AA, data.column("ln_shape")[row]
+        )
+        contrast = [
+            np.ptp(np.exp(x[near] - x[near].min())) for x in (sampled, np.float64(prepared.spectra[row]))
+        ]
+        heights.append(contrast[1] / contrast[0])
+    assert len(bright) > 3
+    assert np.median(heights) == pytest.approx(1.0, abs=0.05)
+
+
 def test_several_processes_share_the_noise_of_one():
     schedule, clean = training_schedule(), torch.randn(4, 5)
     one = noisy_batch(clean, schedule, torch.Generator().manual_seed(3), draws=2, place=Place())
@@ -205,6 +263,26 @@ def test_both_configurations_survive_json():
     for config in (paper_config(), slim_config()):
         again = CascadeConfig.model_validate(json.loads(config.model_dump_json()))
         assert again.model_dump(mode="json") == config.model_dump(mode="json")
+
+
+def test_the_papers_configuration_has_the_papers_sizes():
+    config = paper_config()
+    million = {
+        stage: sum(p.numel() for p in _network(stage, config.networks[stage]).parameters()) / 1e6
+        for stage in STAGES
+    }
+    assert million[CascadeStage.DENOISE_LOW] == pytest.approx(35.9, rel=0.01)
+    assert million[CascadeStage.DENOISE_HIGH] == pytest.approx(35.9, rel=0.01)
+    assert million[CascadeStage.CONTRAST_LOW] == pytest.approx(43.5, rel=0.01)
+    assert million[CascadeStage.CONTRAST_HIGH] == pytest.approx(43.5, rel=0.01)
+    assert (config.scheduler, config.sampler_steps, config.timesteps) == ("DDPMScheduler", 250, 250)
+    assert 0 < config.kept_share < 1  # ranked between the stages
+    assert {stage.ema_decay for stage in config.stages.values()} == {0.9999}
+
+
+def test_the_command_takes_the_papers_configuration_by_one_word():
+    assert _chosen(None, paper=True) == paper_config()
+    assert _chosen(None, paper=False) == slim_config()
 
 
 def test_the_slim_version_is_small_enough_to_ship():

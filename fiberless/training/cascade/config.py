@@ -100,8 +100,8 @@ def slim_config() -> CascadeConfig:
         stages={
             CascadeStage.CONTRAST_LOW: _quick(400, 256, 1e-3),
             CascadeStage.CONTRAST_HIGH: _quick(120, 256, 5e-4),
-            CascadeStage.DENOISE_LOW: _quick(2600, 256, 1e-3),
-            CascadeStage.DENOISE_HIGH: _quick(1800, 128, 1e-3),
+            CascadeStage.DENOISE_LOW: _quick(1300, 256, 1e-3),
+            CascadeStage.DENOISE_HIGH: _quick(1000, 128, 1e-3),
         },
         max_rows=60_000,
         draws=8,

@@ -22,7 +22,7 @@ def evaluate(
     train: Annotated[Path, typer.Option(help="Data set that the baselines learn from.", exists=True)],
     limit: Annotated[int | None, typer.Option(min=1, help="Galaxies used; default: all.")] = None,
     candidates: Annotated[int, typer.Option(min=2, help="Candidates drawn for each galaxy.")] = 100,
-    measured: Annotated[int, typer.Option(min=2, help="Candidates whose spectra are measured.")] = 40,
+    measured: Annotated[int, typer.Option(min=2, help="Candidates whose spectra are measured.")] = 100,
     baseline_rows: Annotated[int, typer.Option(min=100, help="Galaxies that baselines see.")] = 40_000,
     mlp_steps: Annotated[int, typer.Option(min=0, help="Of the photometry regression.")] = 6000,
     cnn: Annotated[int, typer.Option(min=0, help="Steps of a regression on the pixels; 0: none.")] = 0,
@@ -36,7 +36,7 @@ def evaluate(
     from fiberless.datasets.shards import ShardSet
     from fiberless.evaluation.evaluate import EvaluationOptions
     from fiberless.evaluation.evaluate import evaluate as run_evaluation
-    from fiberless.evaluation.record import as_markdown, record_evaluation
+    from fiberless.evaluation.record import as_markdown, core_minutes, record_evaluation
     from fiberless.inference.store import load_version
     from fiberless.manifest import resolve_version
 
@@ -49,6 +49,7 @@ def evaluate(
         mlp_steps=mlp_steps,
         cnn_steps=cnn,
         half_precision=not fp32,
+        training_core_minutes=core_minutes(manifest),
     )
     with progress_bars() as bars:
         result = run_evaluation(

@@ -62,7 +62,13 @@ def gates(figures: Mapping[str, Any]) -> list[Gate]:
         _all_between("width of samples over 100 steps'", _widths(figures), 0.95, 1.07),
         *_median_of_25(figures["choice"]),
         _at_most("rms of the spectral basis, ln F", figures["basis_rms"], 0.0015),
+        *_core_time(figures),
     ]
+
+
+def _core_time(figures: Mapping[str, Any]) -> list[Gate]:
+    minutes = figures.get("options", {}).get("training_core_minutes")
+    return [] if minutes is None else [_at_most("core-minutes of the training", minutes, 30.0)]
 
 
 def _known(scores: Mapping[str, Any]) -> list[tuple[str, float]]:

@@ -15,6 +15,7 @@ from fiberless.training.figures import accuracy_table, gate_table
 
 __all__ = [
     "as_markdown",
+    "core_minutes",
     "record_ablation",
     "record_comparison",
     "record_evaluation",
@@ -53,6 +54,12 @@ def record_sampler_quality(
     """Make `steps` the version's default number of evaluations, with the figures that chose it."""
     figures = {"sampler_quality": {**quality, "command": command}}
     return _record(store, version, figures, sampler_steps=steps)
+
+
+def core_minutes(manifest: Manifest) -> float | None:
+    """Core time of a version's training in minutes, where its record says it."""
+    seconds = manifest.training.get("core_seconds")
+    return None if seconds is None else round(seconds / 60, 1)
 
 
 def as_markdown(evaluation: Evaluation) -> str:

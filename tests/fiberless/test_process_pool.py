@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from fiberless.process_pool import process_pool
 
@@ -50,5 +51,4 @@ def _lives(pid):
     except ProcessLookupError:
         return False
     # a process that ended and was not waited for is a zombie
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"

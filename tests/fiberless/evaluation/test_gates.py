@@ -19,6 +19,7 @@ GOOD = {
     "sampler_width_ratio": [0.99, 1.02],
     "choice": {"redshift": {"median": {"25": 0.72}}},
     "basis_rms": 0.001,
+    "options": {"training_core_minutes": 25.0},
 }
 FAULTS = {
     "R² of av, posterior mean": ("scores", "model", "av", "r2_mean", 0.86),
@@ -33,6 +34,7 @@ FAULTS = {
     "width of samples over 100 steps'": ("sampler_width_ratio", 1, 1.08),
     "RMSE of the median of 25 over a random candidate's": ("choice", "redshift", "median", "25", 0.76),
     "rms of the spectral basis, ln F": ("basis_rms", 0.002),
+    "core-minutes of the training": ("options", "training_core_minutes", 31.0),
 }
 
 

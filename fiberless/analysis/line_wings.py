@@ -21,10 +21,10 @@ __all__ = ["with_wings"]
 
 _WIDTH: Final = 2.5
 """Dispersion of the wings over that of the one Gaussian."""
-_SHARE: Final = (0.15, 0.2)
-"""Mean and scatter of the wings' share of a line's flux where there are any, before the spectrum is seen."""
-_ODDS: Final = 1.0
-"""For wings, before the spectrum is seen."""
+_SHARE: Final = 0.2
+"""Scatter about zero of the wings' share of a line's flux where there are any, before a spectrum is seen."""
+_ODDS: Final = 4.0
+"""For wings, before a spectrum is seen: they are looked for unless it speaks against them."""
 _MIN_PROBABILITY: Final = 0.1
 """Wings less probable are left out."""
 _MIN_FLUX: Final = 1e-3
@@ -75,9 +75,7 @@ def with_wings(
             number,
             lines.gas_sigma_kms[rows],
             instrument_kms[rows, number],
-            expected=np.where(gas.measurable & IS_STRONG, np.maximum(lines.flux, 0.0), 0.0)[
-                rows, columns[number]
-            ],
+            expected=np.where(gas.measurable & IS_STRONG, lines.flux, 0.0)[rows, columns[number]],
             residual=residual[rows],
             precision=gas.precision[rows],
         )
@@ -147,14 +145,11 @@ def _change(
     normal = weighted.transpose(0, 2, 1) @ columns
     moment = np.einsum("nqi,nq->ni", weighted, residual[:, window])
     normal[:, range(m + 2), range(m + 2)] += group.prior_precision
-    prior = (_SHARE[1] * np.maximum(expected, _MIN_FLUX)) ** -2.0
+    prior = (_SHARE * np.maximum(expected, _MIN_FLUX)) ** -2.0
     plain, inverse, ln_plain = _solved(normal[:, : m + 2, : m + 2], moment[:, : m + 2])
-    shift = _SHARE[0] * expected
-    known = np.einsum("nij,nj->ni", normal[:, :, m + 2 :], shift)
-    fixed = np.einsum("nj,nj->n", shift, known[:, m + 2 :] - 2 * moment[:, m + 2 :])
     normal[:, range(m + 2, 2 * m + 2), range(m + 2, 2 * m + 2)] += prior
-    winged, inverse_winged, ln_winged = _solved(normal, moment - known)
-    core, wing = winged[:, :m] - plain[:, :m], winged[:, m + 2 :] + shift
+    winged, inverse_winged, ln_winged = _solved(normal, moment)
+    core, wing = winged[:, :m] - plain[:, :m], winged[:, m + 2 :]
     line = np.arange(m)
     own = inverse_winged[:, line, line] + inverse_winged[:, m + 2 + line, m + 2 + line]
     variance = own + 2 * inverse_winged[:, line, m + 2 + line] - inverse[:, line, line]
@@ -165,7 +160,7 @@ def _change(
         pedestal=level @ group.pedestal.T,
         model=np.einsum("nqm,nm->nq", columns[..., :m], core)
         + np.einsum("nqm,nm->nq", columns[..., m + 2 :], wing),
-        ln_evidence=ln_winged - ln_plain - fixed / 2 + np.log(prior).sum(axis=1) / 2,
+        ln_evidence=ln_winged - ln_plain + np.log(prior).sum(axis=1) / 2,
     )
 
 

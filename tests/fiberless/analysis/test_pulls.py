@@ -46,7 +46,7 @@ from fiberless.properties import Flag, Measurement
 from fiberless.ssp import load_ssp
 from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
 
-N = int(os.environ.get("PULL_MOCKS", "100"))
+N = int(os.environ.get("PULL_MOCKS", "150"))
 SIGMA_OF_LEVEL = 0.994458
 MIN_COUNT = 20
 MAX_NUCLEUS = 0.05

@@ -9,7 +9,7 @@ Imports the neighbouring rooms of `analysis` and numpy only.
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
@@ -146,30 +146,41 @@ def _change(
     moment = np.einsum("nqi,nq->ni", weighted, residual[:, window])
     normal[:, range(m + 2), range(m + 2)] += group.prior_precision
     prior = (_SHARE * np.maximum(expected, _MIN_FLUX)) ** -2.0
-    plain, inverse, ln_plain = _solved(normal[:, : m + 2, : m + 2], moment[:, : m + 2])
+    plain = _Solution.of(normal[:, : m + 2, : m + 2], moment[:, : m + 2])
     normal[:, range(m + 2, 2 * m + 2), range(m + 2, 2 * m + 2)] += prior
-    winged, inverse_winged, ln_winged = _solved(normal, moment)
-    core, wing = winged[:, :m] - plain[:, :m], winged[:, m + 2 :]
-    line = np.arange(m)
-    own = inverse_winged[:, line, line] + inverse_winged[:, m + 2 + line, m + 2 + line]
-    variance = own + 2 * inverse_winged[:, line, m + 2 + line] - inverse[:, line, line]
-    level = winged[:, m : m + 2] - plain[:, m : m + 2]
-    return _Change(
-        flux=core + wing,
-        variance=np.maximum(variance, 0.0),
-        pedestal=level @ group.pedestal.T,
-        model=np.einsum("nqm,nm->nq", columns[..., :m], core)
-        + np.einsum("nqm,nm->nq", columns[..., m + 2 :], wing),
-        ln_evidence=ln_winged - ln_plain + np.log(prior).sum(axis=1) / 2,
-    )
+    winged = _Solution.of(normal, moment)
+    ln_evidence = winged.ln_evidence - plain.ln_evidence + np.log(prior).sum(axis=1) / 2
+    return _Change(*_difference(group, columns, plain, winged), ln_evidence)
 
 
-def _solved(normal: FloatArray, moment: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Solutions (N, k), inverses (N, k, k), and ln of the evidence (N,) but for what models share."""
-    inverse = np.linalg.inv(normal)
-    values = np.einsum("nij,nj->ni", inverse, moment)
-    gain = np.einsum("ni,ni->n", values, moment)
-    return values, inverse, (gain - np.linalg.slogdet(normal)[1]) / 2
+class _Solution(NamedTuple):
+    """Least squares of N rows: values (N, k), inverses (N, k, k), ln of the evidence (N,) but for priors."""
+
+    values: FloatArray
+    inverse: FloatArray
+    ln_evidence: FloatArray
+
+    @classmethod
+    def of(cls, normal: FloatArray, moment: FloatArray) -> Self:
+        inverse = np.linalg.inv(normal)
+        values = np.einsum("nij,nj->ni", inverse, moment)
+        gain = np.einsum("ni,ni->n", values, moment)
+        return cls(values, inverse, (gain - np.linalg.slogdet(normal)[1]) / 2)
+
+
+def _difference(
+    group: LineGroup, columns: FloatArray, plain: _Solution, winged: _Solution
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What `_Change` has of flux, variance, pedestal and model."""
+    m = len(group.pedestal)
+    line, wing = np.arange(m), m + 2 + np.arange(m)
+    core, broad = winged.values[:, line] - plain.values[:, line], winged.values[:, wing]
+    level = winged.values[:, m : m + 2] - plain.values[:, m : m + 2]
+    own = winged.inverse[:, line, line] + winged.inverse[:, wing, wing]
+    variance = own + 2 * winged.inverse[:, line, wing] - plain.inverse[:, line, line]
+    model = np.einsum("nqm,nm->nq", columns[..., line], core)
+    model += np.einsum("nqm,nm->nq", columns[..., wing], broad)
+    return core + broad, np.maximum(variance, 0.0), level @ group.pedestal.T, model
 
 
 def _columns(group: LineGroup, sigma_kms: FloatArray, instrument_kms: FloatArray) -> FloatArray:

@@ -134,10 +134,10 @@ def _quantities(draws: dict[str, FloatArray], redshift: FloatArray) -> dict[str,
     return {
         "balmer_decrement": _Derived(decrement, balmer, "", "Halpha / Hbeta"),
         "ebv_gas": _Derived(
-            np.maximum(ebv, 0.0),
+            ebv,
             balmer,
             "mag",
-            f"Balmer decrement, {_DUST}; not below 0",
+            f"Balmer decrement, {_DUST}; negative below case B",
             valid=(CASE_B_DECREMENT, np.inf),
             ratio=decrement,
         ),

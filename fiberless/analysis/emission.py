@@ -25,6 +25,7 @@ from fiberless.arrays import BoolArray, FloatArray
 
 __all__ = [
     "FITTED_LINES",
+    "IS_STRONG",
     "OII_DOUBLET_RATIO",
     "EmissionFit",
     "Leverage",
@@ -39,7 +40,7 @@ _GAS_SIGMA_KMS: Final = np.geomspace(20.0, 450.0, 40)
 _PRIOR_GAS_KMS: Final = 120.0
 _PRIOR_WIDTH_LN: Final = 0.5
 _WEAK_LINES: Final = frozenset({"OIII_4364", "SIII_6314", "HeII_4687", "NI_5201"})
-_IS_STRONG: Final = np.array([name not in _WEAK_LINES for name in FITTED_LINES])
+IS_STRONG: Final = np.array([name not in _WEAK_LINES for name in FITTED_LINES])
 """Lines that are in the model even where they are noise. The others are too weak in nearly all galaxies:
 taken off regardless, they would take the noise of the indices' bands with them."""
 
@@ -147,7 +148,7 @@ class EmissionFit:
             first = sum(part[0].shape[1] for part in parts)
             variance = place.take(np.einsum("nsii->nsi", solution.inverse))[:, 0]
             mine = slice(first, first + len(group.pedestal))
-            is_seen = _IS_STRONG[mine] | (values[:, :-2] > 3 * np.sqrt(np.maximum(variance[:, :-2], 0.0)))
+            is_seen = IS_STRONG[mine] | (values[:, :-2] > 3 * np.sqrt(np.maximum(variance[:, :-2], 0.0)))
             known = self.measurable[:, mine] & is_seen
             shown = np.where(known, values[:, :-2], 0.0)
             model[:, group.window] += group.line_model(place, shown)

@@ -5,35 +5,29 @@ Imports the neighbouring rooms of `analysis` and numpy only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from fiberless.analysis.continuum import FIT_EDGES_AA, FIT_WAVE_AA, ContinuumFit, fit_continuum
+from fiberless.analysis.continuum import FIT_WAVE_AA, ContinuumFit, fit_continuum
 from fiberless.analysis.emission import (
     FITTED_LINES,
     EmissionFit,
     LineValues,
-    group_middles_aa,
     parabola_maximum,
 )
 from fiberless.analysis.line_residuals import missed_variance
-from fiberless.analysis.rebinning import BinnedFlux, PixelFlux
-from fiberless.arrays import BoolArray, FloatArray, IntArray
+from fiberless.analysis.line_wings import with_wings
+from fiberless.analysis.rebinning import PixelFlux
+from fiberless.analysis.scaled_spectra import ScaledSpectra
+from fiberless.arrays import FloatArray, IntArray
 from fiberless.lines import line
-from fiberless.wavelength import LIGHT_SPEED_KMS, sigma_instrument_kms
 
 __all__ = ["SpectralFit", "fit_spectra", "level_near"]
 
 _ITERATIONS: Final = 5
 _PRIOR_VELOCITY_KMS: Final = 100.0
 _MIN_STEPS: Final = 3
-_MODEL_ERROR: Final = 0.02
-"""Error of the library as a share of the mean flux: what a pixel weighs where noise does not matter."""
-_MIN_PIXELS: Final = 400
-_MIN_PIXEL_COVERAGE: Final = 0.5
-_LINE_HALF_WIDTH_KMS: Final = 400.0
-_MIN_LINE_COVERAGE: Final = 0.85
 _LEVEL_HALF_WIDTH_AA: Final = 10.0
 
 
@@ -43,9 +37,9 @@ class SpectralFit:
 
     Parameters
     ----------
-    flux : (N, J) line fluxes, 1e-17 erg/(s cm2), emission positive
+    flux : (N, J) line fluxes, 1e-17 erg/(s cm2), emission positive, with the wings that they probably have
     flux_error : (N, J) standard deviations from noise, the library's error, that of the continuum below, and
-        what Gaussians miss of the line; without an inverse variance, those of the library's error alone
+        what is missed of the line even so; without an inverse variance, those of the library's error alone
     continuum_level : (N, J) mean continuum within 10 Å of each line, stellar absorption included,
         1e-17 erg/(s cm2 Å), observed frame
     ew_aa : (N, J) rest-frame equivalent widths in Å, `flux` / (1 + z) / `continuum_level`
@@ -94,7 +88,7 @@ def fit_spectra(
     resampling_kms : dispersion that resampling added before, `PREDICTED_RESAMPLING_KMS` for predicted spectra
 
     """
-    scaled = _Scaled.of(pixels, redshift, resampling_kms=resampling_kms)
+    scaled = ScaledSpectra.of(pixels, redshift, resampling_kms=resampling_kms)
     stars = fit_continuum(scaled.precision)
     tried = np.asarray(velocities_kms, dtype=np.float64)
     if tried.size < _MIN_STEPS:
@@ -109,79 +103,7 @@ def level_near(wave_rest_aa: float) -> IntArray:
     return np.flatnonzero(np.abs(FIT_WAVE_AA - wave_rest_aa) < _LEVEL_HALF_WIDTH_AA)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scaled:
-    """Spectra divided by their mean, and what the fits need to know of them.
-
-    Parameters
-    ----------
-    flux : (N, P) on `FIT_WAVE_AA`
-    precision : (N, P) inverse variances of `flux`, 0 where not usable
-    scale : (N,) the means
-    redshift : (N,) 0 where unknown
-    measurable : (N, J)
-    instrument_kms : (N, groups)
-    has_noise : whether there is an inverse variance
-
-    """
-
-    flux: FloatArray
-    precision: FloatArray
-    scale: FloatArray
-    redshift: FloatArray
-    measurable: BoolArray
-    instrument_kms: FloatArray
-    has_noise: bool
-
-    @classmethod
-    def of(cls, pixels: PixelFlux, redshift: FloatArray, *, resampling_kms: float) -> Self:
-        z = np.where(np.isfinite(redshift), redshift, 0.0)
-        binned = pixels.rebin(FIT_EDGES_AA * (1 + z[:, None]))
-        usable = binned.coverage >= _MIN_PIXEL_COVERAGE
-        scale = _mean_level(binned.flux, usable)
-        precision = np.where(usable, binned.coverage, 0.0) / _variance(binned, usable, scale)
-        known = np.isfinite(redshift) & (np.sum(usable & (binned.flux != 0), axis=1) >= _MIN_PIXELS)
-        return cls(
-            flux=binned.flux / scale[:, None],
-            precision=precision,
-            scale=scale,
-            redshift=z,
-            measurable=known[:, None] & (_line_coverage(binned.coverage) >= _MIN_LINE_COVERAGE),
-            instrument_kms=np.hypot(_instrument_kms(pixels.edges_aa, z), resampling_kms),
-            has_noise=binned.ivar is not None,
-        )
-
-    def take(self, rows: IntArray) -> Self:
-        """Rows of the spectra."""
-        return replace(
-            self,
-            flux=self.flux[rows],
-            precision=self.precision[rows],
-            scale=self.scale[rows],
-            redshift=self.redshift[rows],
-            measurable=self.measurable[rows],
-            instrument_kms=self.instrument_kms[rows],
-        )
-
-
-def _mean_level(flux: FloatArray, usable: BoolArray) -> FloatArray:
-    """Mean (N,) of the absolute flux; 1 where there is none."""
-    total = np.abs(np.where(usable, flux, 0.0)).sum(axis=1)
-    mean = total / np.maximum(usable.sum(axis=1), 1)
-    return np.where(mean > 0, mean, 1.0)
-
-
-def _variance(binned: BinnedFlux, usable: BoolArray, scale: FloatArray) -> FloatArray:
-    """Variance (N, P) of the scaled flux: the library's error, and the noise where it is known."""
-    variance = np.full_like(binned.flux, _MODEL_ERROR**2)
-    if binned.ivar is not None:
-        variance += np.divide(
-            1.0, binned.ivar * scale[:, None] ** 2, out=np.zeros_like(variance), where=usable
-        )
-    return variance
-
-
-def _gains(scaled: _Scaled, stars: ContinuumFit, velocities_kms: FloatArray) -> FloatArray:
+def _gains(scaled: ScaledSpectra, stars: ContinuumFit, velocities_kms: FloatArray) -> FloatArray:
     """Drop of χ² (N, V) that the lines bring at each velocity, less that of the velocity's prior."""
     residual = scaled.flux - stars.continuum(scaled.flux)
     gains = [
@@ -190,7 +112,7 @@ def _gains(scaled: _Scaled, stars: ContinuumFit, velocities_kms: FloatArray) -> 
     return np.stack(gains, axis=-1) - (velocities_kms / _PRIOR_VELOCITY_KMS) ** 2
 
 
-def _gas(scaled: _Scaled, velocity_kms: float, *, only_kinematic: bool = False) -> EmissionFit:
+def _gas(scaled: ScaledSpectra, velocity_kms: float, *, only_kinematic: bool = False) -> EmissionFit:
     return EmissionFit.of(
         scaled.precision,
         scaled.instrument_kms,
@@ -200,7 +122,7 @@ def _gas(scaled: _Scaled, velocity_kms: float, *, only_kinematic: bool = False) 
     )
 
 
-def _fit_at(scaled: _Scaled, stars: ContinuumFit, velocity_kms: FloatArray) -> SpectralFit:
+def _fit_at(scaled: ScaledSpectra, stars: ContinuumFit, velocity_kms: FloatArray) -> SpectralFit:
     """Fit of each spectrum at its own velocity (N,)."""
     known = np.unique(velocity_kms)
     if known.size <= 1:
@@ -218,13 +140,14 @@ def _fit_at(scaled: _Scaled, stars: ContinuumFit, velocity_kms: FloatArray) -> S
     return SpectralFit(**joined)
 
 
-def _fit_group(scaled: _Scaled, stars: ContinuumFit, velocity_kms: float) -> SpectralFit:
+def _fit_group(scaled: ScaledSpectra, stars: ContinuumFit, velocity_kms: float) -> SpectralFit:
     gas = _gas(scaled, velocity_kms)
     continuum = stars.continuum(scaled.flux)
     lines = gas.lines(scaled.flux - continuum)
     for _ in range(_ITERATIONS - 1):
         continuum = stars.continuum(scaled.flux - lines.model)
         lines = gas.lines(scaled.flux - continuum)
+    lines = with_wings(lines, gas, scaled.flux - continuum, instrument_kms=scaled.instrument_kms)
     variance = _Variance(lines.variance, np.zeros_like(lines.variance))
     if scaled.has_noise:
         variance = _with_continuum(lines, gas, stars)
@@ -258,7 +181,12 @@ def _with_continuum(lines: LineValues, gas: EmissionFit, stars: ContinuumFit) ->
 
 
 def _in_units(
-    scaled: _Scaled, continuum: FloatArray, lines: LineValues, velocity_kms: float, *, variance: _Variance
+    scaled: ScaledSpectra,
+    continuum: FloatArray,
+    lines: LineValues,
+    velocity_kms: float,
+    *,
+    variance: _Variance,
 ) -> SpectralFit:
     scale = scaled.scale[:, None]
     level = _continuum_level(continuum) + lines.pedestal
@@ -281,28 +209,7 @@ def _in_units(
     )
 
 
-def _instrument_kms(edges_aa: FloatArray, redshift: FloatArray) -> FloatArray:
-    """Dispersion (N, groups) of the spectrograph and of input pixels, averaged over and then spread out.
-
-    Each of the two is a box of the pixel's width; the average over the fit's own pixels is in its templates.
-    """
-    wave_aa = group_middles_aa() * (1 + redshift[:, None])
-    step_aa = np.interp(wave_aa, (edges_aa[1:] + edges_aa[:-1]) / 2, np.diff(edges_aa))
-    boxes_kms = step_aa / wave_aa * LIGHT_SPEED_KMS / np.sqrt(6)
-    width: FloatArray = np.hypot(sigma_instrument_kms(wave_aa), boxes_kms)
-    return width
-
-
 def _continuum_level(continuum: FloatArray) -> FloatArray:
     """Mean continuum (N, J) within 10 Å of each line, stellar absorption included."""
     near = [level_near(line(name).wave_aa) for name in FITTED_LINES]
     return np.stack([continuum[:, pixels].mean(axis=1) for pixels in near], axis=-1)
-
-
-def _line_coverage(coverage: FloatArray) -> FloatArray:
-    """Valid share (N, J) of the pixels within 400 km/s of each line."""
-    near = [
-        np.abs(np.log(FIT_WAVE_AA / line(name).wave_aa)) * LIGHT_SPEED_KMS < _LINE_HALF_WIDTH_KMS
-        for name in FITTED_LINES
-    ]
-    return np.stack([coverage[:, pixels].mean(axis=1) for pixels in near], axis=-1)

@@ -159,14 +159,15 @@ class LineGroup:
     followers: tuple[Follower, ...]
 
     @property
-    def _prior_precision(self) -> FloatArray:
+    def prior_precision(self) -> FloatArray:
+        """Of fluxes, level and slope (m,), about zero."""
         n_lines = len(self.pedestal)
         return np.repeat([_PRIOR_LINE_SCATTER**-2.0, _PRIOR_PEDESTAL_SCATTER**-2.0], [n_lines, 2])
 
     def inverse_normal(self, precision: FloatArray) -> FloatArray:
         """Inverse normal matrices (N, S, m, m) for inverse variances (N, Q)."""
         size, _, m = self.templates.shape
-        normal = (precision @ self.products).reshape(-1, size, m, m) + np.diag(self._prior_precision)
+        normal = (precision @ self.products).reshape(-1, size, m, m) + np.diag(self.prior_precision)
         inverse: FloatArray = np.linalg.inv(normal)
         return inverse
 
@@ -177,6 +178,14 @@ class LineGroup:
         moments = (weighted @ columns).reshape(-1, size, m)
         values = np.einsum("nsij,nsj->nsi", inverse, moments)
         return Solved(values, inverse, np.einsum("nsi,nsi->ns", values, moments))
+
+    def profiles(self, place: "Place") -> FloatArray:
+        """Lines (N, Q, m - 2) of flux 1, dispersions at `place` (N, 1)."""
+        lines, near = self.templates[..., :-2], (place.weight[:, 0].T, place.index[:, 0].T)
+        found: FloatArray = np.sum(
+            [weight[:, None, None] * lines[index] for weight, index in zip(*near, strict=True)], axis=0
+        )
+        return found
 
     def line_model(self, place: "Place", values: FloatArray) -> FloatArray:
         """Sum (N, Q) of the lines with fluxes (N, m - 2), dispersions at `place` (N, 1)."""

@@ -16,7 +16,7 @@ from fiberless.arrays import FloatArray, significant
 from fiberless.properties import Flag, Measurement
 from fiberless.wavelength import sigma_instrument_kms
 
-__all__ = ["CALIBRATION", "Calibration", "calibrated", "stellar_measurements"]
+__all__ = ["CALIBRATION", "Calibration", "calibrated", "dispersion", "stellar_measurements"]
 
 
 class Calibration(NamedTuple):
@@ -89,9 +89,7 @@ def stellar_measurements(pixels: PixelFlux, redshift: float) -> dict[str, Measur
     age = _measured(calibrated(populations, "lg_age_light_gyr"), "Gyr", _POPULATION, aged)
     found = {
         "stellar_velocity": _measured(kinematics.velocity_kms, "km / s", _KINEMATICS, moving),
-        "velocity_dispersion": _measured(
-            _with_systematics(kinematics, redshift), "km / s", _KINEMATICS, cold
-        ),
+        "velocity_dispersion": _measured(dispersion(kinematics, z), "km / s", _KINEMATICS, cold),
         "stellar_age": _exponential(age),
     }
     found |= {
@@ -117,10 +115,17 @@ def calibrated(fit: StellarFit, key: str) -> Estimate:
     return Estimate(value, estimate.error * factor)
 
 
-def _with_systematics(fit: StellarFit, redshift: float) -> Estimate:
-    """σ* with the errors of templates and instrument; the latter as σ_inst δσ_inst / σ*."""
+def dispersion(fit: StellarFit, redshift: FloatArray) -> Estimate:
+    """σ* of N spectra as it is reported: with the errors of templates and instrument, σ_inst δσ_inst / σ*.
+
+    Parameters
+    ----------
+    fit : without polynomials
+    redshift : (N,)
+
+    """
     sigma, noise = fit.sigma_kms
-    instrument_kms2 = sigma_instrument_kms(np.array(_DISPERSION_AT_AA * (1 + redshift))) ** 2
+    instrument_kms2 = sigma_instrument_kms(_DISPERSION_AT_AA * (1 + redshift)) ** 2
     by_instrument = _INSTRUMENT_ERROR * instrument_kms2 / np.maximum(sigma, np.sqrt(instrument_kms2))
     return Estimate(sigma, np.sqrt(noise**2 + by_instrument**2 + (_TEMPLATE_ERROR * sigma) ** 2))
 

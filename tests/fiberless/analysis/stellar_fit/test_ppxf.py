@@ -1,9 +1,13 @@
 """The fitter against pPXF (Cappellari 2023), the tool that astronomers trust.
 
-pPXF's licence forbids commercial use: it is installed for this test alone (`pip install -e .[oracle]`).
+pPXF's licence forbids commercial use: it is installed for this test alone (`pip install -e .[oracle]`). It is
+slow, so that few spectra are compared; `PPXF_MOCKS=60 pytest -s …` compares those of docs/properties.md and
+prints their table.
 """
 
-from dataclasses import dataclass
+import os
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,7 @@ from fiberless.analysis.stellar_fit.gas import GasColumns
 from fiberless.analysis.stellar_fit.populations import population_values
 from fiberless.analysis.stellar_fit.templates import RANK, templates
 from fiberless.dust import calzetti_curve
+from fiberless.ssp import load_ssp
 from fiberless.wavelength import LOG10_STEP, PIXEL_KMS, TEMPLATE_WAVE_AA, sigma_instrument_kms
 
 ppxf = pytest.importorskip("ppxf.ppxf", reason="pPXF is not installed: pip install -e .[oracle]")
@@ -25,6 +30,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 RANGE = FitOptions().fit_range_aa
 HALPHA = GAS_LINES.index("Halpha")
+N_MOCKS = int(os.environ.get("PPXF_MOCKS", "12"))
+COMPARED = ("sigma_kms", "lg_age_gyr", "metallicity", "a_v")
 REFERENCE_NGC3522 = {"sigma_kms": 99.0, "lg_age_yr": 9.87, "metallicity": 0.00516}
 """`ppxf_example_population_gas_sdss.py` of ppxf 9.5.2: E-MILES populations, ten polynomials."""
 REFERENCE_NGC3073 = {"sigma_kms": 35.0, "halpha": 3.989}
@@ -135,3 +142,52 @@ def test_noisy_mocks_with_the_same_templates(galaxies, noisy):
         )
         for estimate, expected in pairs:
             assert abs(estimate.value[0] - expected) < 0.3 * estimate.error[0]
+
+
+def random_galaxy(rng, galaxy):
+    """One to three populations of random age, metallicity and share, behind random dust."""
+    metals, ages = load_ssp().flux.shape[:2]
+    light = dict.fromkeys(
+        zip(rng.integers(0, metals, 3).tolist(), rng.integers(6, ages, 3).tolist(), strict=True), 0.0
+    )
+    light = dict(list(light.items())[: rng.integers(1, 4)])
+    shares = rng.dirichlet(np.ones(len(light)))
+    return replace(
+        galaxy,
+        light=dict(zip(light, shares.tolist(), strict=True)),
+        sigma_kms=rng.uniform(95, 280),
+        redshift=rng.uniform(0.03, 0.15),
+        a_v=rng.uniform(0, 1),
+        gas_sigma_kms=rng.uniform(70, 180),
+        gas_velocity_kms=rng.normal(0, 40),
+        line_scale=10 ** rng.uniform(-1, 0.3),
+    )
+
+
+def both_errors(rng, galaxy, noisy, seed):
+    """Our estimates and pPXF's, (4,) each, less the truth."""
+    wave = galaxy.native_wave_aa()
+    pixels = noisy(wave, galaxy.native(), ratio=rng.uniform(6, 24), seed=seed)
+    fit = fit_stars(pixels, np.array([galaxy.redshift]), options=FitOptions(draws=0))
+    oracle = ask_ppxf(wave, pixels.flux[0], pixels.ivar[0], galaxy.redshift, fit.used[0])
+    truth = np.array([galaxy.sigma_kms, galaxy.lg_age_gyr, galaxy.metallicity, galaxy.a_v])
+    estimates = (fit.sigma_kms, fit.lg_age_light_gyr, fit.metallicity_light, fit.a_v)
+    ours = np.array([estimate.value[0] for estimate in estimates])
+    return ours - truth, np.array([getattr(oracle, name) for name in COMPARED]) - truth
+
+
+@pytest.mark.timeout(60 + 60 * N_MOCKS)
+def test_random_mocks_scatter_no_more_than_with_ppxf(typical, noisy):
+    """At S/N 6 to 24, both with the default options: no polynomials, 4 σ clipping (pPXF: our pixels)."""
+    rng = np.random.default_rng(460)
+    pairs = [both_errors(rng, random_galaxy(rng, typical), noisy, seed) for seed in range(N_MOCKS)]
+    ours, theirs = (np.array(errors) for errors in zip(*pairs, strict=True))
+    scatter = [1.4826 * np.median(np.abs(x - np.median(x, axis=0)), axis=0) for x in (ours, theirs)]
+    rms = [np.std(x, axis=0) for x in (ours, theirs)]
+    apart = np.median(ours - theirs, axis=0)
+    for j, name in enumerate(COMPARED):
+        medians = " | ".join(f"{np.median(x[:, j]):+.3f}" for x in (ours, theirs))
+        spreads = " | ".join(f"{x[0][j]:.3f} | {x[1][j]:.3f}" for x in (scatter, rms))
+        sys.stdout.write(f"| {name} | {apart[j]:+.4f} | {medians} | {spreads} |\n")
+    assert np.all(np.abs(apart) < 0.3 * rms[1])
+    assert np.all(rms[0] < 1.15 * rms[1])

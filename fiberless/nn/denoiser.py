@@ -8,6 +8,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from fiberless.nn.residual_mlp import ResidualMLP
+
 __all__ = ["LatentDenoiser"]
 
 _SLOWEST_PERIOD, _FASTEST_PERIOD = 32.0, 0.5
@@ -50,22 +52,6 @@ class _Block(nn.Module):
         return x + change
 
 
-class _ConditionBlock(nn.Module):
-    """Residual MLP on the condition, once a galaxy: neither σ nor the noisy latent passes through it."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.expand = nn.Linear(width, hidden)
-        self.contract = nn.Linear(hidden, width)
-        nn.init.zeros_(self.contract.weight)
-        nn.init.zeros_(self.contract.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        change: Tensor = self.contract(F.silu(self.expand(self.norm(x))))
-        return x + change
-
-
 class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers has no types
     """Expected clean latent, given a noisy one, its noise level and the galaxy (σ_data = 1).
 
@@ -104,7 +90,7 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
         self.features = nn.Linear(feature_size, width)
         self.photometry = nn.Sequential(nn.Linear(photometry_size, width), nn.SiLU(), nn.Linear(width, width))
         self.condition = nn.Sequential(
-            *(_ConditionBlock(width, expansion * width) for _ in range(condition_depth))
+            *(ResidualMLP(width, expansion * width) for _ in range(condition_depth))
         )
         self.noise = _NoiseEmbedding(noise_size, width)
         self.project_in = nn.Linear(latent_size, width)

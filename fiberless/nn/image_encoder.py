@@ -6,27 +6,13 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, cat, nn
 from torch.nn import functional as F  # noqa: N812
 
+from fiberless.nn.residual_mlp import ResidualMLP
 from fiberless.polar import ORDERS, RADII_PX, polar_basis
 
 __all__ = ["ImageEncoder"]
 
 _LARGEST = 8.0
 """Standardised moments beyond are cut: a companion may be a hundred times brighter than is usual."""
-
-
-class _Block(nn.Module):
-    """Residual MLP, pre-normalised."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.expand = nn.Linear(width, 2 * width)
-        self.contract = nn.Linear(2 * width, width)
-        nn.init.zeros_(self.contract.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        change: Tensor = self.contract(F.silu(self.expand(self.norm(x))))
-        return x + change
 
 
 class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers has no types
@@ -73,7 +59,7 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
         self.register_buffer("moment_mean", torch.zeros(in_channels, moments))
         self.register_buffer("moment_scale", torch.ones(in_channels, moments))
         self.project_in = nn.Linear(in_channels * moments + photometry_size, width)
-        self.blocks = nn.Sequential(*(_Block(width) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(ResidualMLP(width, 2 * width) for _ in range(depth)))
         self.head = nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, embedding_size))
 
     @torch.no_grad()

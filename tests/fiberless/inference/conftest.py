@@ -13,7 +13,10 @@ from fiberless.inference.predictor import load_predictor
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
 from fiberless.testing import synthetic_cutout, toy_spectra, write_toy_cascade, write_toy_store
 
-QUANTITIES = np.linspace(0.9, 1.1, 3)[:, None] * [2.1, 0.4, -0.2, 0.4, 10.5, -10.0, 8.9]
+QUANTITIES = np.linspace(0.9, 1.1, 3)[:, None] * [
+    *(2.1, 0.4, -0.2, 0.4, 10.5, -10.0, 8.9),
+    *(0.7, -0.2, 0.1, 0.3),
+]
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,10 @@ def test_a_configuration_survives_json(tiny, config_file):
 
 def test_toml_says_what_differs_from_the_default(tmp_path):
     path = tmp_path / "wide.toml"
-    path.write_text('seed = 7\nprecision = "fp32"\nwidths = [64, 128, 256, 256]\n[denoiser]\nsteps = 9\n')
+    path.write_text('seed = 7\nprecision = "fp32"\nencoder_width = 768\n[denoiser]\nsteps = 9\n')
     expected = (
         TrainingConfig()
-        .model_copy(update={"seed": 7, "precision": "fp32", "widths": (64, 128, 256, 256)})
+        .model_copy(update={"seed": 7, "precision": "fp32", "encoder_width": 768})
         .with_steps(denoiser=9)
     )
     assert read_config(path) == expected

@@ -30,9 +30,9 @@ such galaxies show. It is a prediction, not an observation.
 Numbers are medians and central intervals over the candidates of full resolution. A redshift is measured on
 each of them; there are no stellar masses, ages or others that a spectrum does not show by itself.{narrow}
 
-This family keeps the paper's pipeline as a yardstick; the latent family is the default, and faster. Pixels learn
-slowly: look at the biases of the lines below before a number is used. A training of an hour on one core
-draws them much too weak.
+This family keeps the paper's pipeline as a yardstick; the latent family is the default, and faster.
+Pixels learn slowly: look at the biases of the lines below before a number is used. A training of an hour
+on one core draws them much too weak.
 
 ## How good it is
 

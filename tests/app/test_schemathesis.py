@@ -96,4 +96,5 @@ def session():
     suppress_health_check=list(HealthCheck),
 )
 def test_the_service_keeps_to_its_document(case, base_url, session):
-    case.call_and_validate(base_url=base_url, session=session, timeout=30)
+    # longer than the longest `Prefer: wait` that a request may ask for
+    case.call_and_validate(base_url=base_url, session=session, timeout=90)

@@ -180,9 +180,9 @@ def _sampler_flops(predictor: Predictor, steps: int) -> int:
     """Arithmetic of drawing the candidates of one galaxy."""
     family = predictor.family
     conditions = prepare([synthetic_cutout(0)])
-    embedding = family.embed(conditions)
+    features = family.encode(conditions)
     with FlopCounterMode(display=False) as counter:
-        family.draw(conditions, embedding, torch.randn(1, CANDIDATES, family.latent_size), steps)
+        family.draw(conditions, features, torch.randn(1, CANDIDATES, family.latent_size), steps)
     return int(counter.get_total_flops())
 
 

@@ -155,8 +155,8 @@ def latent(family: LatentFamily, steps: int, size: int, trunk: Any = None) -> di
 
     def run() -> None:
         family.denoiser.trunk = own if trunk is None else trunk
-        embedding = family.embed(conditions)
-        family.score(embedding, family.draw(conditions, embedding, noise, steps))
+        features = family.encode(conditions)
+        family.score(features, family.draw(conditions, features, noise, steps))
         family.denoiser.trunk = own
 
     return {"batch": Timed(run, 1 / size)}

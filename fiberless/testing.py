@@ -50,6 +50,7 @@ _MANIFEST: Final[MappingProxyType[str, Any]] = MappingProxyType(
 _CARD: Final = "# {}\n\nUntrained weights, for tests. Its predictions mean nothing.\n"
 _COMPONENTS = 6
 _EMBEDDING = 16
+_FEATURES = 24
 _GALAXIES = 160
 _FIRST_SEED = 10_000  # galaxies of the statistics; tests draw others
 _HEIGHTS: Final = {
@@ -167,7 +168,7 @@ def toy_cascade() -> CascadeFamily:
         *networks,
         scaler=SpectrumScaler.fit([ratio]),
         condition_scaler=ConditionScaler.fit(
-            conditions.photometry, conditions.pixels, conditions.r_magnitude, embedding_size=1
+            conditions.photometry, conditions.pixels, conditions.r_magnitude, feature_size=1
         ),
         sampling=CascadeSampling(),
     )
@@ -216,12 +217,12 @@ def toy_family() -> LatentFamily:
             physical=reduced(_toy_quantities(), redshift, conditions.r_total_nmgy),
         ),
         condition_scaler=ConditionScaler.fit(
-            conditions.photometry, conditions.pixels, conditions.r_magnitude, embedding_size=_EMBEDDING
+            conditions.photometry, conditions.pixels, conditions.r_magnitude, feature_size=_FEATURES
         ),
     )
     return replace(
         family,
-        condition_scaler=family.condition_scaler.with_features(family.embed(conditions).numpy()),
+        condition_scaler=family.condition_scaler.with_features(family.encode(conditions).numpy()),
     )
 
 
@@ -236,9 +237,9 @@ def _toy_quantities() -> dict[str, FloatArray]:
 
 def _toy_networks() -> tuple[ImageEncoder, LatentEncoder, LatentDenoiser]:
     size = 2 + _COMPONENTS + len(PHYSICAL_NAMES)
-    image_encoder = ImageEncoder(width=16, depth=1, embedding_size=_EMBEDDING)
+    image_encoder = ImageEncoder(width=_FEATURES, depth=1, embedding_size=_EMBEDDING)
     latent_encoder = LatentEncoder(latent_size=size - 1, embedding_size=_EMBEDDING, width=16, depth=2)
-    denoiser = LatentDenoiser(latent_size=size, feature_size=_EMBEDDING, width=16, depth=2, noise_size=16)
+    denoiser = LatentDenoiser(latent_size=size, feature_size=_FEATURES, width=16, depth=2, noise_size=16)
     for layer in (denoiser.project_out, *(block.modulation for block in denoiser.blocks)):
         nn.init.normal_(layer.weight, std=0.05)
     return image_encoder.eval(), latent_encoder.eval(), denoiser.eval()

@@ -159,7 +159,7 @@ def _trained(caches: Caches, arm: str, *, steps: int, seed: int, progress: Progr
     torch.manual_seed(seed)
     denoiser = LatentDenoiser(
         latent_size=learned.latent.shape[1],
-        feature_size=config.embedding_size,
+        feature_size=config.encoder_width,
         width=config.denoiser_width,
         depth=config.denoiser_depth,
         condition_depth=config.condition_depth,

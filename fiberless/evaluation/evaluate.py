@@ -266,7 +266,8 @@ def _retrieval(
 ) -> tuple[dict[str, float], FloatArray]:
     """Rank of each image's own spectrum among up to 2,000 by contrastive score; own scores of all (n,)."""
     total = len(conditions)
-    image = torch.cat([family.embed(conditions[i : i + 200]) for i in range(0, total, 200)])
+    features = torch.cat([family.encode(conditions[i : i + 200]) for i in range(0, total, 200)])
+    image = family.image_encoder.embed(features)
     # an unknown quantity is read as the mean, as in training
     latents = torch.from_numpy(np.nan_to_num(without_amplitude(true_latent))).to(image.device)
     latent = family.latent_encoder(latents)

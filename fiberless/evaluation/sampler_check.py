@@ -23,11 +23,11 @@ def width_ratio(
 
     Pooled over the galaxies, from the same noise, so that few galaxies tell.
     """
-    embedding = family.embed(conditions)
+    features = family.encode(conditions)
     seeds = [(1, f"width-{i}") for i in range(len(conditions))]
     noise = initial_noise(seeds, n_candidates, family.latent_size)
     few, many = (
-        family.draw(conditions, embedding, noise, count).cpu().numpy().var(axis=1, ddof=1).mean(axis=0)
+        family.draw(conditions, features, noise, count).cpu().numpy().var(axis=1, ddof=1).mean(axis=0)
         for count in (steps, _MANY_STEPS)
     )
     ratio: FloatArray = np.sqrt(few / many)

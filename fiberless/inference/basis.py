@@ -5,7 +5,7 @@ spectrum, 11 physical quantities], each with zero mean and unit variance over th
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from scipy.sparse.linalg import eigsh
@@ -34,6 +34,18 @@ AMPLITUDE_INDEX: Final = 1
 _FIT_ROWS: Final = 4096
 _SVD_ROWS: Final = 1024
 _MAD_TO_SIGMA: Final = 1.4826
+
+
+class _Array(Protocol):
+    """What an array of numpy and a tensor of torch have in common."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+ArrayT = TypeVar("ArrayT", bound=_Array)
 
 _WINDOW = slice(*(int(edge) for edge in np.searchsorted(REST_WAVE_AA, NORMALISATION_RANGE_AA)))
 _WEIGHTS = normalisation_weights()[_WINDOW].astype(np.float32)
@@ -75,9 +87,10 @@ def amplitude(ln_mean_flux_observed: FloatArray, r_aperture_nmgy: FloatArray) ->
     return ratio
 
 
-def without_amplitude(latent: FloatArray) -> FloatArray:
-    """Latents as the contrastive tower reads them: (..., D) to (..., D − 1)."""
-    return np.delete(latent, AMPLITUDE_INDEX, axis=-1)
+def without_amplitude(latent: ArrayT) -> ArrayT:
+    """Latents, of numpy or torch, as the contrastive tower reads them: (..., D) to (..., D − 1)."""
+    kept: ArrayT = latent[..., [i for i in range(latent.shape[-1]) if i != AMPLITUDE_INDEX]]
+    return kept
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,7 +142,7 @@ class ConditionScaler(FrozenArrays):
     Parameters
     ----------
     photometry_mean, photometry_std : (49,)
-    feature_mean, feature_std : (E,) of the frozen image encoder's embedding; 0 and 1 before it is trained
+    feature_mean, feature_std : (W,) of the frozen image encoder's features; 0 and 1 before it is trained
     novelty : what is usual in the training set
 
     """
@@ -155,27 +155,27 @@ class ConditionScaler(FrozenArrays):
 
     @classmethod
     def fit(
-        cls, photometry: FloatArray, pixels: FloatArray, r_magnitude: FloatArray, *, embedding_size: int = 256
+        cls, photometry: FloatArray, pixels: FloatArray, r_magnitude: FloatArray, *, feature_size: int = 512
     ) -> Self:
         """Learn from N training galaxies; features follow by `with_features`.
 
         Parameters
         ----------
         photometry, pixels, r_magnitude : as in `Conditions`
-        embedding_size : E
+        feature_size : W
 
         """
         rows = np.asarray(photometry, dtype=np.float64)
         return cls(
             photometry_mean=rows.mean(axis=0),
             photometry_std=rows.std(axis=0),
-            feature_mean=np.zeros(embedding_size, dtype=np.float32),
-            feature_std=np.ones(embedding_size, dtype=np.float32),
+            feature_mean=np.zeros(feature_size, dtype=np.float32),
+            feature_std=np.ones(feature_size, dtype=np.float32),
             novelty=NoveltyDetector.fit(photometry, pixels, r_magnitude),
         )
 
     def with_features(self, features: FloatArray) -> Self:
-        """Add the statistics of (N, E) embeddings of the trained image encoder."""
+        """Add the statistics of (N, W) features of the trained image encoder."""
         rows = np.asarray(features, dtype=np.float64)
         mean, std = rows.mean(axis=0).astype(np.float32), rows.std(axis=0).astype(np.float32)
         return replace(self, feature_mean=mean, feature_std=std)
@@ -186,7 +186,7 @@ class ConditionScaler(FrozenArrays):
         return scaled
 
     def scale_features(self, features: FloatArray) -> FloatArray:
-        """(N, E) to zero mean and unit variance over the training set; float32."""
+        """(N, W) to zero mean and unit variance over the training set; float32."""
         scaled: FloatArray = ((features - self.feature_mean) / self.feature_std).astype(np.float32)
         return scaled
 

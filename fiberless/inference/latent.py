@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fiberless.arrays import FloatArray
 from fiberless.bands import nmgy_to_flambda, pivot_aa
-from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis
+from fiberless.inference.basis import LatentScaler, SpectralBasis, without_amplitude
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.family import Candidates, Family, OnStep
 from fiberless.inference.physical import absolute
@@ -49,17 +49,17 @@ class LatentFamily(Family):
         return weight
 
     @torch.inference_mode()
-    def embed(self, conditions: Conditions) -> Tensor:
-        """Image embeddings (B, E) float32 of unit length, on the device: the only pass over the pixels."""
+    def encode(self, conditions: Conditions) -> Tensor:
+        """Image features (B, W) float32 on the device: the only pass over the pixels."""
         photometry = self.condition_scaler.scale_photometry(conditions.photometry)
-        embedding: Tensor = self.image_encoder(self._to_device(conditions.image), self._to_device(photometry))
-        return embedding
+        features: Tensor = self.image_encoder(self._to_device(conditions.image), self._to_device(photometry))
+        return features
 
     @torch.inference_mode()
     def draw(
         self,
         conditions: Conditions,
-        embedding: Tensor,
+        features: Tensor,
         noise: Tensor,
         steps: int,
         *,
@@ -70,7 +70,7 @@ class LatentFamily(Family):
         Parameters
         ----------
         conditions : of B galaxies
-        embedding : (B, E) from `embed`
+        features : (B, W) from `encode`
         noise : (B, K, D) unit normal
         steps : int
             Evaluations of the denoiser.
@@ -83,8 +83,8 @@ class LatentFamily(Family):
 
         """
         photometry = self.condition_scaler.scale_photometry(conditions.photometry)
-        features = self.condition_scaler.scale_features(embedding.cpu().numpy())
-        condition = self.denoiser.encode_condition(self._to_device(features), self._to_device(photometry))
+        scaled = self.condition_scaler.scale_features(features.cpu().numpy())
+        condition = self.denoiser.encode_condition(self._to_device(scaled), self._to_device(photometry))
 
         evaluations = count(1)
 
@@ -97,10 +97,10 @@ class LatentFamily(Family):
         return sample(denoise, noise.to(self.device), steps)
 
     @torch.inference_mode()
-    def score(self, embedding: Tensor, latents: Tensor) -> Tensor:
-        """Contrastive scores (B, K) of latents (B, K, D)."""
-        kept = [i for i in range(latents.shape[-1]) if i != AMPLITUDE_INDEX]
-        return contrastive_score(embedding, self.latent_encoder(latents[..., kept]))
+    def score(self, features: Tensor, latents: Tensor) -> Tensor:
+        """Contrastive scores (B, K) of latents (B, K, D) with images' features (B, W)."""
+        spectra = self.latent_encoder(without_amplitude(latents))
+        return contrastive_score(self.image_encoder.embed(features), spectra)
 
     def decode_rest(self, latents: FloatArray, r_aperture_nmgy: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Spectra on the whole rest-frame grid, which covers more than the published observed range.
@@ -133,9 +133,9 @@ class LatentFamily(Family):
         self, conditions: Conditions, seeds: Seeds, *, n: int, steps: int, on_step: OnStep | None = None
     ) -> LatentCandidates:
         """Draw, score and decode candidates; `on_step` is told after each evaluation. See `Family`."""
-        embedding = self.embed(conditions)
+        features = self.encode(conditions)
         noise = initial_noise(seeds, n, self.latent_size)
-        latents = self.draw(conditions, embedding, noise, steps, on_step=on_step)
+        latents = self.draw(conditions, features, noise, steps, on_step=on_step)
         drawn = latents.cpu().numpy()
         ln_flux_rest, redshift = self.decode_rest(drawn, conditions.r_aperture_nmgy)
         return LatentCandidates(
@@ -143,6 +143,6 @@ class LatentFamily(Family):
             redshift=redshift,
             ln_flux_rest=ln_flux_rest,
             physical=self.physical(drawn, conditions.r_total_nmgy),
-            score=self.score(embedding, latents).cpu().numpy(),
+            score=self.score(features, latents).cpu().numpy(),
             medoid=medoid(latents).cpu().numpy(),
         )

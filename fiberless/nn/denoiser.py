@@ -78,7 +78,7 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
     def __init__(
         self,
         latent_size: int = 65,
-        feature_size: int = 256,
+        feature_size: int = 512,
         photometry_size: int = 49,
         width: int = 512,
         depth: int = 6,

@@ -1,4 +1,4 @@
-"""`ImageEncoder`: five-band image and aperture photometry to a unit vector."""
+"""`ImageEncoder`: five-band image and aperture photometry to features, and those to a unit vector."""
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -32,7 +32,7 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
     photometry_size : int
         Numbers P of standardised aperture photometry.
     width, depth : int
-        Channels and residual blocks.
+        Channels, which is the number of features, and residual blocks.
     embedding_size : int
         Length E of the embedding.
 
@@ -60,7 +60,8 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
         self.register_buffer("moment_scale", torch.ones(in_channels, moments))
         self.project_in = nn.Linear(in_channels * moments + photometry_size, width)
         self.blocks = nn.Sequential(*(ResidualMLP(width, 2 * width) for _ in range(depth)))
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, embedding_size))
+        self.norm_out = nn.LayerNorm(width)
+        self.head = nn.Sequential(nn.SiLU(), nn.Linear(width, embedding_size))
 
     @torch.no_grad()
     def fit_moments(self, moments: Tensor) -> None:
@@ -85,15 +86,20 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
         reflected = moments * flip
         return phase.cos() * reflected + phase.sin() * sign * reflected[..., partner]
 
-    def embed(self, moments: Tensor, photometry: Tensor) -> Tensor:
-        """Embed moments (B, C, Q) of images, see `forward`."""
+    def encode(self, moments: Tensor, photometry: Tensor) -> Tensor:
+        """Features of images with moments (B, C, Q), see `forward`."""
         scaled = (moments - self.moment_mean.float()) / self.moment_scale.float()
         seen = cat([scaled.clamp(-_LARGEST, _LARGEST).flatten(1), photometry], dim=-1)
-        features = self.blocks(self.project_in(seen.to(self.project_in.weight.dtype)))
-        return F.normalize(self.head(features).float(), dim=-1)
+        features: Tensor = self.norm_out(self.blocks(self.project_in(seen.to(self.project_in.weight.dtype))))
+        return features.float()
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Embeddings (..., E) float32 of features (..., width), each of unit length, for the contrast."""
+        embedding: Tensor = self.head(features.to(self.project_in.weight.dtype))
+        return F.normalize(embedding.float(), dim=-1)
 
     def forward(self, image: Tensor, photometry: Tensor) -> Tensor:
-        """Embed images.
+        """Encode images.
 
         Parameters
         ----------
@@ -102,7 +108,7 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
 
         Returns
         -------
-        (B, E) float32, each row of unit length
+        (B, width) float32 features
 
         """
-        return self.embed(self.project(image), photometry)
+        return self.encode(self.project(image), photometry)

@@ -66,23 +66,23 @@ class TrainingConfig(RunConfig):
         description="Version folder whose basis is taken, e.g. model_store/latent-5; noisy spectra need one",
     )
     redshift_support: tuple[float, float] = (0.029, 0.171)
-    encoder_width: int = Field(default=512, gt=0, description="Channels of the image tower")
+    encoder_width: int = Field(default=512, gt=0, description="Channels and features of the image tower")
     encoder_depth: int = Field(default=4, gt=0, description="Residual blocks of the image tower")
     embedding_size: int = 256
     denoiser_width: int = 384
     denoiser_depth: int = 6
     condition_depth: int = Field(default=2, ge=0, description="Residual blocks on the denoiser's condition")
-    regression_weight: float = Field(
-        default=1.0, ge=0, description="In the contrast, of the squared error of latents told by embeddings"
+    regression_share: float = Field(
+        default=0.9, ge=0, le=1, description="Share of the first stage's loss in latents that features tell"
     )
     feature_views: int = Field(default=2, ge=1, le=8, description="Orientations whose features are cached")
     ln_sigma_mean: float = -0.4
     ln_sigma_std: float = 1.6
     temperature: float = Field(default=0.07, gt=0, description="Initial temperature of the contrast")
     contrastive: StageConfig = StageConfig(
-        steps=7000, batch_size=512, learning_rate=1e-3, ema_decay=0.998, checkpoint_steps=1000
+        steps=8000, batch_size=1024, learning_rate=1.5e-3, weight_decay=0.02, ema_decay=0.999
     )
-    denoiser: StageConfig = StageConfig(steps=6000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
+    denoiser: StageConfig = StageConfig(steps=5000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
 
     def with_steps(self, *, contrastive: int | None = None, denoiser: int | None = None) -> Self:
         """The same training with other numbers of steps; None keeps a stage's."""

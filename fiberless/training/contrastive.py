@@ -5,7 +5,7 @@ Radford et al. 2021 (CLIP, arXiv 2103.00020), section 2.3, with an image and the
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +20,10 @@ from fiberless.training.observed import draw_latents
 from fiberless.training.place import Place
 from fiberless.training.prepared import Prepared
 
-__all__ = ["ContrastiveTowers", "contrastive_loss", "extract_features", "pairs"]
+__all__ = ["ContrastiveTowers", "contrastive_loss", "extract_features", "ln_error", "pairs"]
+
+_LEAST_ERROR: Final = 1e-4
+"""Variance that is told perfectly well: keeps the logarithm finite where nothing is known."""
 
 Gather: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -30,7 +33,7 @@ def _alone(part: Tensor) -> Tensor:
 
 
 class ContrastiveTowers(nn.Module):
-    """Both towers and the logarithm of the inverse temperature."""
+    """Both towers, the map from features to latents, and the logarithm of the inverse temperature."""
 
     def __init__(self, config: TrainingConfig, latent_size: int) -> None:
         super().__init__()
@@ -38,68 +41,81 @@ class ContrastiveTowers(nn.Module):
             width=config.encoder_width, depth=config.encoder_depth, embedding_size=config.embedding_size
         )
         self.latent_encoder = LatentEncoder(latent_size=latent_size - 1, embedding_size=config.embedding_size)
-        self.regression = nn.Linear(config.embedding_size, latent_size - 1)
-        self.regression_weight = config.regression_weight
+        self.regression = nn.Linear(config.encoder_width, latent_size)
+        self.regression_share = config.regression_share
         self.ln_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
         self.uses_bf16 = config.precision == "bf16"
 
-    def embed_images(self, moments: Tensor, photometry: Tensor) -> Tensor:
-        """Embeddings (B, E) float32 of images, from their polar moments."""
-        with torch.autocast(moments.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16):
-            return self.image_encoder.embed(moments, photometry)
+    def encode(self, moments: Tensor, photometry: Tensor) -> Tensor:
+        """Features (B, width) float32 of images, from their polar moments."""
+        with self._precision(moments):
+            return self.image_encoder.encode(moments, photometry)
 
-    def embed(self, moments: Tensor, photometry: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings of images and of latents, (B, E) float32 each."""
-        with torch.autocast(moments.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16):
-            latents: Tensor = self.latent_encoder(latent)
-        return self.embed_images(moments, photometry), latents
+    def embed(self, features: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, E) float32 of images, from their features, and of latents (B, D).
+
+        Unknown entries of a latent (NaN) are read as zero, the mean of a standardised one.
+        """
+        with self._precision(features):
+            latents: Tensor = self.latent_encoder(without_amplitude(latent.nan_to_num(nan=0.0)))
+            return self.image_encoder.embed(features), latents
 
     def forward(
         self, moments: Tensor, photometry: Tensor, latent: Tensor, *, gather: Gather = _alone
     ) -> Tensor:
-        """Symmetric InfoNCE of a batch, and the squared error of its latents as a linear map tells them.
+        """Weighted mean of the symmetric InfoNCE of a batch and of how badly features tell its latents.
 
-        The contrast alone keeps what tells the galaxies of a batch apart. The linear map asks the embedding
-        for the expected latent too, which is what the denoiser needs of it.
+        The contrast alone keeps what tells the galaxies of a batch apart. The linear map asks the features
+        for the expected latent too, which is what the denoiser needs of them.
 
         Parameters
         ----------
         moments : (B, 5, Q) polar moments of the scaled images
         photometry : (B, 49) standardised
-        latent : (B, D − 1) without the amplitude
-        gather : joins the embeddings of the processes that share a batch
+        latent : (B, D), NaN where unknown
+        gather : joins the outputs of the processes that share a batch
 
         Returns
         -------
         () loss of the whole batch
 
         """
-        images, latents = (gather(part) for part in self.embed(moments, photometry, latent))
+        features = self.encode(moments, photometry)
+        told = gather(self.regression(features))
+        images, latents = (gather(part) for part in self.embed(features, latent))
         scale = self.ln_scale.clamp(max=math.log(100.0)).exp()
         logits = scale * images @ latents.T
         target = torch.arange(len(logits), device=logits.device)
         contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        return contrast + self.regression_weight * self._regression_error(images, gather(latent))
+        share = self.regression_share
+        return (1 - share) * contrast + share * ln_error(told, gather(latent))
 
-    def _regression_error(self, images: Tensor, latent: Tensor) -> Tensor:
-        """Mean squared error of standardised latents; embeddings are scaled to unit variance."""
-        told = self.regression(images * math.sqrt(images.shape[1]))
-        return F.mse_loss(told, latent)
+    def _precision(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(like.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16)
+
+
+def ln_error(told: Tensor, latent: Tensor) -> Tensor:
+    """Mean over dimensions of ln of the mean squared error of latents (B, D), where they are known.
+
+    This is a Gaussian's likelihood whose width in each dimension is what the batch finds: a dimension weighs
+    the inverse of what is left of its variance. Plain squared errors would spend the network on dimensions
+    that no image tells, and hardly see 2 or 3 % of an age or a 4000 Å break.
+    """
+    known = ~latent.isnan()
+    error = torch.where(known, told - latent, 0.0).square().sum(dim=0) / known.sum(dim=0).clamp(min=1)
+    return (error + _LEAST_ERROR).log().mean()
 
 
 def pairs(
     data: Prepared, rows: IntArray, device: torch.device, *, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Moments, photometry and latents of some rows, as `ContrastiveTowers` takes them; unknown labels are 0.
+    """Moments, photometry and latents of some rows, as `ContrastiveTowers` takes them.
 
     With a generator, latents are drawn from their posteriors; without one they are the means.
-    Zero is the mean of a standardised label: what is not known draws a latent nowhere.
     """
-    latent = without_amplitude(_latents(data, rows, generator))
-    moments = torch.from_numpy(data.moments[rows]).to(device)
-    photometry = torch.from_numpy(data.photometry[rows]).to(device)
-    known = np.where(np.isnan(latent), np.float32(0.0), latent)
-    return moments, photometry, torch.from_numpy(known).to(device)
+    tables = (data.moments[rows], data.photometry[rows], _latents(data, rows, generator))
+    moments, photometry, latent = (torch.from_numpy(table).to(device) for table in tables)
+    return moments, photometry, latent
 
 
 def _latents(data: Prepared, rows: IntArray, generator: torch.Generator | None) -> FloatArray:
@@ -144,7 +160,7 @@ def contrastive_loss(
 def extract_features(
     towers: ContrastiveTowers, data: Prepared, *, view: int, batch_size: int = 2000
 ) -> FloatArray:
-    """Embeddings of all images in one of eight orientations. (N, E) float32, unit length"""
+    """Features of all images in one of eight orientations. (N, width) float16"""
     features = []
     device = towers.ln_scale.device
     for start in range(0, len(data.latent), batch_size):
@@ -153,5 +169,5 @@ def extract_features(
         angle = torch.full((len(rows),), view % 4 * math.pi / 2, device=device)
         mirrored = torch.full((len(rows),), view >= 4, device=device)
         turned = towers.image_encoder.turn(moments, angle, mirrored=mirrored)
-        features.append(towers.embed_images(turned, photometry).cpu().numpy())
+        features.append(towers.encode(turned, photometry).half().cpu().numpy())
     return np.concatenate(features)

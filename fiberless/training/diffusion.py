@@ -20,7 +20,7 @@ class DenoiserData:
     Parameters
     ----------
     latent : (N, D), NaN where unknown
-    features : (V, N, E), one for each cached orientation
+    features : (V, N, W), one for each cached orientation
     photometry : (N, 49)
     cholesky : (N, q, q) of the latents' posteriors, see `observed.draw_latents`; q = 0 if they are exact
     """

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fiberless.arrays import FloatArray, IntArray
-from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler
+from fiberless.inference.basis import LatentScaler, without_amplitude
 from fiberless.inference.ranking import contrastive_score
 from fiberless.inference.sampler import sample
 from fiberless.nn import LatentDenoiser
@@ -95,7 +95,7 @@ class DenoiserLook:
 def look_at_contrast(towers: ContrastiveTowers, data: Prepared, device: torch.device) -> ContrastLook:
     """Retrieve the first `RETRIEVAL_ROWS` galaxies' spectra among each other."""
     image, photometry, latent = pairs(data, np.arange(min(RETRIEVAL_ROWS, len(data.latent))), device)
-    images, latents = towers.embed(image, photometry, latent)
+    images, latents = towers.embed(towers.encode(image, photometry), latent)
     score = images @ latents.T
     ranks = (score > score.diagonal()[:, None]).sum(dim=1) + 1
     return ContrastLook(ranks.cpu().numpy())
@@ -106,7 +106,7 @@ def look_at_denoiser(
     data: DenoiserData,
     *,
     towers: ContrastiveTowers,
-    embedding: Tensor,
+    features: Tensor,
     latent_scaler: LatentScaler,
     seed: int,
 ) -> DenoiserLook:
@@ -116,7 +116,7 @@ def look_at_denoiser(
     ----------
     data : of galaxies not trained on, as the denoiser sees them
     towers : to score latents with
-    embedding : (N, E) image embeddings of the same galaxies, on the device
+    features : (N, W) of the same images as the tower gives them, on the device
 
     """
     few = data.rows(slice(_GALAXIES))
@@ -131,7 +131,9 @@ def look_at_denoiser(
 
     drawn = sample(denoise, noise, _STEPS)
     known = torch.where(few.latent.isnan(), 0.0, few.latent)
-    score = contrastive_score(embedding[:_GALAXIES], _embed(towers, torch.cat([known[:, None], drawn], 1)))
+    image = towers.image_encoder.embed(features[:_GALAXIES].float())
+    spectra = towers.latent_encoder(without_amplitude(torch.cat([known[:, None], drawn], dim=1)))
+    score = contrastive_score(image, spectra)
     true, candidates = few.latent.cpu().numpy(), drawn.cpu().numpy()
     return DenoiserLook(
         true=true,
@@ -140,10 +142,3 @@ def look_at_denoiser(
         redshift=latent_scaler.from_latent(candidates).redshift,
         score_rank=(score[:, 1:] < score[:, :1]).float().mean(dim=1).cpu().numpy(),
     )
-
-
-def _embed(towers: ContrastiveTowers, latent: Tensor) -> Tensor:
-    """Embeddings (B, K, E) of whole latents (B, K, D)."""
-    kept = [i for i in range(latent.shape[-1]) if i != AMPLITUDE_INDEX]
-    embedding: Tensor = towers.latent_encoder(latent[..., kept])
-    return embedding

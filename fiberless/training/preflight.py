@@ -14,6 +14,7 @@ from fiberless.training.config import RunConfig, TrainingConfig
 
 __all__ = ["check_version_folder", "disk_needed", "pin_run", "refusal", "refuse_full_disk", "refuse_hopeless"]
 
+_FLOAT16: Final = 2
 _FLOAT32: Final = 4
 _TABLES: Final = 100
 """Numbers a galaxy in `prepared.safetensors`, photometry and latent, generously."""
@@ -52,7 +53,7 @@ def disk_needed(n: int, config: TrainingConfig, folder: Path) -> int:
     """Bytes that a run of n galaxies will still write into its folder."""
     expected = {
         "prepared.safetensors": n * (_TABLES + _MOMENTS) * _FLOAT32,
-        "features.npy": n * config.feature_views * config.embedding_size * _FLOAT32,
+        "features.npy": n * config.feature_views * config.encoder_width * _FLOAT16,
     }
     return sum(max(0, size - _on_disk(folder / name)) for name, size in expected.items()) + _CHECKPOINTS
 

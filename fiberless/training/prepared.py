@@ -133,7 +133,7 @@ def _tables(
         np.save(folder / _CHOLESKY, cholesky)
     condition_scaler = ConditionScaler.fit(
         *(columns[name][learned] for name in ("photometry", "pixels", "r_magnitude")),
-        embedding_size=config.embedding_size,
+        feature_size=config.encoder_width,
     )
     return {
         "photometry": condition_scaler.scale_photometry(columns["photometry"]),

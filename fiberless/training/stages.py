@@ -57,7 +57,7 @@ def denoiser_stage(
     config: TrainingConfig,
     *,
     towers: ContrastiveTowers,
-    embedding: Tensor,
+    features: Tensor,
     latent_scaler: LatentScaler,
     folder: Path,
     place: Place,
@@ -68,7 +68,7 @@ def denoiser_stage(
     ----------
     data : all rows, on the device
     towers : trained; they score what a look draws
-    embedding : (N, E) frozen features as the image tower gives them
+    features : (N, W) frozen, as the image tower gives them
 
     """
     n = config.training_rows(len(data.latent))
@@ -84,7 +84,7 @@ def denoiser_stage(
             denoiser,
             held_out,
             towers=towers,
-            embedding=embedding[n:].to(place.device),
+            features=features[n:].to(place.device),
             latent_scaler=latent_scaler,
             seed=config.seed,
         )

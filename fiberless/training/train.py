@@ -86,7 +86,7 @@ class Training(Run[TrainingConfig]):
 
     @cached_property
     def features(self) -> FloatArray:
-        """Frozen features of all images in the first orientations. (V, N, E) float32"""
+        """Frozen features of all images in the first orientations. (V, N, W) float16"""
         path = self._folder / "features.npy"
         towers = self.towers
         if self._place.first and not path.exists():
@@ -108,7 +108,7 @@ class Training(Run[TrainingConfig]):
             self._denoiser_data().to(self._place.device),
             self._config,
             towers=self.towers,
-            embedding=torch.from_numpy(self.features[0]),
+            features=torch.from_numpy(self.features[0]),
             latent_scaler=self.prepared.latent_scaler,
             folder=self._folder,
             place=self._place,
@@ -131,7 +131,7 @@ class Training(Run[TrainingConfig]):
         towers.image_encoder.fit_moments(torch.from_numpy(self.prepared.moments[:learned]))
         denoiser = LatentDenoiser(
             latent_size=size,
-            feature_size=config.embedding_size,
+            feature_size=config.encoder_width,
             width=config.denoiser_width,
             depth=config.denoiser_depth,
             condition_depth=config.condition_depth,

@@ -30,7 +30,7 @@ _SPECTRA: Final = "spectra.npy"
 _TABLES: Final = "prepared.safetensors"
 _DONE: Final = "prepared.json"
 _BLOCK: Final = 2000
-_EMBEDDING: Final = 1  # features of the latent family, which the cascade has none of
+_FEATURES: Final = 1  # features of the latent family, which the cascade has none of
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def _tables(columns: dict[str, FloatArray], spectra: FloatArray, learned: int) -
     """Standardised photometry and both scalers, fitted to the first `learned` rows."""
     condition_scaler = ConditionScaler.fit(
         *(columns[name][:learned] for name in ("photometry", "pixels", "r_magnitude")),
-        embedding_size=_EMBEDDING,
+        feature_size=_FEATURES,
     )
     blocks = (spectra[start : min(start + _BLOCK, learned)] for start in range(0, learned, _BLOCK))
     return {

@@ -69,7 +69,7 @@ def test_other_sizes_are_refused():
 @pytest.fixture(scope="module")
 def scaler(conditions):
     return ConditionScaler.fit(
-        conditions.photometry, conditions.pixels, conditions.r_magnitude, embedding_size=8
+        conditions.photometry, conditions.pixels, conditions.r_magnitude, feature_size=8
     )
 
 

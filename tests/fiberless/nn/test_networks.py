@@ -31,7 +31,7 @@ def _arguments(network):
 def _inputs(network, n=3):
     generator = torch.Generator().manual_seed(2)
     image = torch.randn(n, 5, 64, 64, generator=generator)
-    photometry, features = torch.randn(n, 49, generator=generator), torch.randn(n, 256, generator=generator)
+    photometry, features = torch.randn(n, 49, generator=generator), torch.randn(n, 512, generator=generator)
     latent, sigma = torch.randn(n, 65, generator=generator), torch.tensor([0.01, 1.0, 40.0])[:n]
     match network:
         case ImageEncoder():
@@ -49,7 +49,7 @@ def network(request):
 
 def test_sizes_are_those_of_the_recipe():
     millions = [sum(p.numel() for p in kind().parameters()) / 1e6 for kind in NETWORKS]
-    assert millions == pytest.approx([4.60, 0.69, 13.9], rel=0.01)
+    assert millions == pytest.approx([4.60, 0.69, 14.08], rel=0.01)
 
 
 def test_a_saved_network_is_the_same_network(network, tmp_path: Path):
@@ -64,7 +64,7 @@ def test_a_saved_network_is_the_same_network(network, tmp_path: Path):
 
 def test_every_weight_learns(network):
     network.zero_grad()
-    output = network(*_inputs(network))
+    output = _everything(network)
     (output * torch.randn(output.shape, generator=torch.Generator().manual_seed(3))).sum().backward()
     idle = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     network.zero_grad()
@@ -80,14 +80,21 @@ def test_bfloat16_weights_give_finite_float32_close_to_the_exact_answer(network)
     assert error.max() < 0.03
 
 
-@pytest.mark.parametrize("kind", [ImageEncoder, LatentEncoder])
-def test_embeddings_have_unit_length(kind):
-    network = kind()
-    length = network(*_inputs(network)).norm(dim=-1)
-    assert torch.allclose(length, torch.ones(3), atol=1e-6)
+def _everything(network):
+    """Output, beside an image's features their embedding too."""
+    output = network(*_inputs(network))
+    is_image = isinstance(network, ImageEncoder)
+    return torch.cat([output, network.embed(output)], dim=-1) if is_image else output
 
 
-def test_a_galaxy_is_embedded_for_itself():
+def test_embeddings_have_unit_length():
+    image, latent = ImageEncoder(), LatentEncoder()
+    for embedding in (image.embed(image(*_inputs(image))), latent(*_inputs(latent))):
+        assert embedding.shape == (3, 256)
+        assert torch.allclose(embedding.norm(dim=-1), torch.ones(3), atol=1e-6)
+
+
+def test_a_galaxy_is_encoded_for_itself():
     network = _perturbed(ImageEncoder())
     image, photometry = _inputs(network)
     with torch.inference_mode():

@@ -80,9 +80,9 @@ class TrainingConfig(RunConfig):
     ln_sigma_std: float = 1.6
     temperature: float = Field(default=0.07, gt=0, description="Initial temperature of the contrast")
     contrastive: StageConfig = StageConfig(
-        steps=8000, batch_size=1024, learning_rate=1.5e-3, weight_decay=0.02, ema_decay=0.999
+        steps=7500, batch_size=1024, learning_rate=1.5e-3, weight_decay=0.02, ema_decay=0.999
     )
-    denoiser: StageConfig = StageConfig(steps=5000, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
+    denoiser: StageConfig = StageConfig(steps=4500, batch_size=1024, learning_rate=1.5e-3, ema_decay=0.999)
 
     def with_steps(self, *, contrastive: int | None = None, denoiser: int | None = None) -> Self:
         """The same training with other numbers of steps; None keeps a stage's."""

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 # What `make train` makes: MODEL is the version's name, GALAXIES the size of its training set.
 MODEL ?= mine
-GALAXIES ?= 240000
+GALAXIES ?= 480000
 HELD_OUT ?= 9000
 
 .PHONY: serve demo test lint format bench docs train train-smoke clean help

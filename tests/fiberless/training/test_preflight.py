@@ -9,7 +9,7 @@ from fiberless.training.preflight import check_version_folder, disk_needed, pin_
 
 
 def test_too_few_galaxies_are_refused_with_the_number_needed(data, tmp_path):
-    with pytest.raises(UsageError, match=r"36 galaxies to train on are too few.* at least 512"):
+    with pytest.raises(UsageError, match=r"36 galaxies to train on are too few.* at least 1024"):
         refuse_hopeless(data, TrainingConfig(), tmp_path)
 
 

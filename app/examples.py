@@ -44,7 +44,7 @@ _NEIGHBOUR: Final = NeighbourEntry(
         id=_PREDICTION_ID,
         created=datetime(2026, 3, 1, 21, 0, 9, tzinfo=UTC),
         redshift=0.0853,
-        model_version="latent-5",
+        model_version="latent-6",
         href=f"/api/v1/predictions/{_PREDICTION_ID}",
     ),
 )

@@ -40,7 +40,7 @@ from fiberless.testing import synthetic_cutout  # noqa: E402
 CANDIDATES: Final = 25
 BATCHES: Final = (1, 4, 16, 64)
 STAGES: Final[Mapping[str, tuple[tuple[Any, str], ...]]] = {
-    "images": ((predictor_module, "prepare"), (LatentFamily, "embed")),
+    "images": ((predictor_module, "prepare"), (LatentFamily, "encode")),
     "sampler": ((LatentFamily, "draw"),),
     "score": ((LatentFamily, "score"),),
     "decode and resample": ((LatentFamily, "decode_rest"), (report, "resample_log_flux")),

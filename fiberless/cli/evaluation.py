@@ -1,6 +1,7 @@
 """Commands that score models: evaluate one, set two beside each other, see what the pixels add."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +78,9 @@ def compare(
     data: Annotated[Path, typer.Option(help="Held-out data set.", exists=True)],
     limit: Annotated[int | None, typer.Option(min=2, help="Galaxies used; default: all.")] = None,
     candidates: Annotated[int, typer.Option(min=2, help="Candidates drawn for each galaxy.")] = 25,
+    steps: Annotated[
+        list[str] | None, typer.Option(help="VERSION=N: evaluations other than its own; repeatable.")
+    ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of what is drawn, to go on from.")] = Path("runs/drawn"),
     fp32: Annotated[bool, typer.Option("--fp32", help="Draw in float32, slower.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -94,8 +98,15 @@ def compare(
 
     if len(model) != 2:
         raise UsageError("invalid-parameter", "name two versions, --model A --model B")
+    wanted = _evaluations(steps or (), model)
     first, second = (
-        Contestant(family, manifest, candidates, manifest.sampler_steps, half_precision=not fp32)
+        Contestant(
+            family,
+            manifest,
+            candidates,
+            wanted.get(manifest.version, manifest.sampler_steps),
+            half_precision=not fp32,
+        )
         for family, manifest in (load_family(store, version, device) for version in model)
     )
     with progress_bars() as bars:
@@ -113,6 +124,25 @@ def compare(
     typer.echo(json.dumps(result, indent=1) if as_json else verdict_text(result))
     if record:
         record_comparison(store, result)
+
+
+def _evaluations(told: Sequence[str], versions: Sequence[str]) -> dict[str, int]:
+    """Numbers of evaluations that were asked for, by version.
+
+    Raises
+    ------
+    UsageError
+        `invalid-parameter` for a text that is not VERSION=N, or a version that is not compared.
+
+    """
+    wanted = {}
+    for text in told:
+        version, _, n = text.rpartition("=")
+        if version not in versions or not n.isdecimal() or int(n) < 2:
+            fault = f"--steps {text}: not one of {', '.join(versions)}, = and a number from 2"
+            raise UsageError("invalid-parameter", fault)
+        wanted[version] = int(n)
+    return wanted
 
 
 @app.command()

@@ -38,6 +38,7 @@ QUANTITIES: Final = ("redshift", "dn4000", "lg_ew_Halpha")
 LINE: Final = "lg_flux_Halpha"
 _LEAST_POWER: Final = 1e-6
 """Share of the widest direction's variance below which few galaxies and rounding decide."""
+_LEAST_WIDTH: Final = 1e-6
 _PIXELS: Final = 10
 _LEVEL: Final = 0.68
 _RESAMPLES: Final = 200
@@ -223,14 +224,25 @@ def _nmad(error: FloatArray) -> float:
 
 
 def _ratio(few: FloatArray, many: FloatArray, rows: IntArray) -> FloatArray:
-    """Ratio of widths, pooled over galaxies."""
-    ratio: FloatArray = np.sqrt(np.nanmean(few[rows], axis=0) / np.nanmean(many[rows], axis=0))
+    """Ratio of widths, its geometric mean over galaxies: each counts the same, however wide.
+
+    Pooled variances are those of the widest: a single candidate for an extreme starburst once had half of
+    the variance of 400 galaxies in the leading direction, and decided alone.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half_ln = np.log(few[rows] / many[rows]) / 2
+    ratio: FloatArray = np.exp(np.nanmean(np.where(np.isfinite(half_ln), half_ln, np.nan), axis=0))
     return ratio
 
 
 def _axes(ln_flux: FloatArray, known: BoolArray) -> FloatArray:
-    """Leading directions (M, P) in which candidates (n, K, P) of a galaxy differ; 0 where not known (P,)."""
-    away = np.where(known, ln_flux - ln_flux.mean(axis=1, keepdims=True), 0).reshape(-1, len(known))
+    """Leading directions (M, P) in which candidates (n, K, P) of a galaxy differ; 0 where not known (P,).
+
+    Galaxies are brought to one width before: the widest ones would be all that the directions show.
+    """
+    away = np.where(known, ln_flux - ln_flux.mean(axis=1, keepdims=True), 0)
+    width = np.sqrt((away**2).mean(axis=(1, 2), keepdims=True))
+    away = (away / np.maximum(width, _LEAST_WIDTH)).reshape(-1, len(known))
     power, vectors = np.linalg.eigh((away.T @ away).astype(np.float64))
     axes: FloatArray = vectors.T[power > _LEAST_POWER * power.max()][::-1][:COEFFICIENTS]
     return axes

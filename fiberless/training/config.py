@@ -63,7 +63,7 @@ class TrainingConfig(RunConfig):
     )
     basis: str | None = Field(
         default=None,
-        description="Version folder whose basis is taken, e.g. model_store/latent-5; noisy spectra need one",
+        description="Version folder whose basis is taken, e.g. model_store/latent-6; noisy spectra need one",
     )
     redshift_support: tuple[float, float] = (0.029, 0.171)
     encoder_width: int = Field(default=512, gt=0, description="Channels and features of the image tower")

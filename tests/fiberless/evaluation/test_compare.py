@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fiberless.cli import app
+from fiberless.errors import UsageError
 from fiberless.evaluation.compare import _figures, _worse
 from fiberless.evaluation.comparison_report import comparison_text, verdict_text
 from fiberless.evaluation.pairs import HeldOut
@@ -126,6 +127,24 @@ def test_one_command_draws_both_families_and_writes_page_and_manifests(models, d
     assert recorded["beside"] == TOY_VERSION
     assert "| redshift |" in (models / TOY_CASCADE / "card.md").read_text()
     assert read_manifest(models, TOY_VERSION).training == TRAINING
+
+
+def test_a_version_may_be_drawn_with_other_numbers_of_evaluations(models, data):
+    words = ["compare", "--model", TOY_VERSION, "--model", TOY_CASCADE, "--store", str(models), "--json"]
+    words += ["--data", str(data.paths[0].parent), "--limit", "8", "--candidates", "3"]
+    words += ["--steps", f"{TOY_CASCADE}=3"]
+    drawn = CliRunner().invoke(app, words, catch_exceptions=False)
+    told = json.loads(drawn.stdout)["models"]
+    assert told[TOY_CASCADE]["steps"] == 3
+    assert told[TOY_VERSION]["steps"] == read_manifest(models, TOY_VERSION).sampler_steps != 3
+
+
+@pytest.mark.parametrize("told", ["3", f"{TOY_VERSION}=1", f"{TOY_VERSION}=many", "another-1=5"])
+def test_a_number_of_evaluations_needs_a_version_and_two_at_least(models, data, told):
+    words = ["compare", "--model", TOY_VERSION, "--model", TOY_CASCADE, "--store", str(models)]
+    result = CliRunner().invoke(app, [*words, "--data", str(data.paths[0].parent), "--steps", told])
+    assert isinstance(result.exception, UsageError)
+    assert f"--steps {told}" in str(result.exception)
 
 
 @pytest.mark.parametrize("named", [["a"], ["toy-1", "toy-1"]])

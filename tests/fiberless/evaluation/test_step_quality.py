@@ -52,6 +52,14 @@ def test_a_direction_that_is_narrow_is_found(truth, narrow, passes):
     assert rows["10"]["passes"] is passes
 
 
+def test_one_galaxy_with_wild_candidates_does_not_decide(truth):
+    many, few = values(truth, latent=False), values(truth, latent=False)
+    many["ln_flux"][7] *= 30
+    few["ln_flux"][7] *= 60  # pooled, the leading direction would be almost twice as wide
+    told = judge({10: few, 250: many}, truth)["10"]["figures"]["std_everywhere"]
+    assert told["value"] == pytest.approx(2 ** (1 / N), abs=1e-4)
+
+
 def test_a_latent_dimension_that_is_narrow_is_found(truth):
     many, few = values(truth), values(truth)
     few["latent"][..., 2] *= 0.8

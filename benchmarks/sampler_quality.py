@@ -14,6 +14,7 @@ import numpy as np
 import typer
 
 from fiberless.arrays import FloatArray
+from fiberless.cli.numbers import numbers_by_version
 from fiberless.cli.progress import progress_bars, report_on
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.shards import ShardSet
@@ -44,7 +45,8 @@ def main(  # noqa: PLR0913 - each argument is an option
     record: Annotated[bool, typer.Option(help="Write the chosen number into each manifest.")] = False,
 ) -> None:
     """Measure, and print one JSON document."""
-    wanted = dict.fromkeys(model, limit) | dict(_number(text) for text in galaxies or ())
+    wanted = dict.fromkeys(model, limit)
+    wanted |= numbers_by_version(galaxies or (), model, option="--galaxies")
     with progress_bars() as bars:
 
         def progress(stage: str, done: int, total: int) -> None:
@@ -196,13 +198,6 @@ def plot(document: dict[str, Any], path: Path) -> None:
         axes.set(xscale="log", xlabel="network evaluations", ylabel="largest |width / reference − 1|")
         axes.legend()
         figure.savefig(path, dpi=120)
-
-
-def _number(text: str) -> tuple[str, int]:
-    version, _, n = text.rpartition("=")
-    if not (version and n.isdecimal() and int(n) > 1):
-        raise typer.BadParameter(f"{text!r} is not VERSION=N", param_hint="--galaxies")
-    return version, int(n)
 
 
 if __name__ == "__main__":

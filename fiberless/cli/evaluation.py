@@ -1,12 +1,12 @@
 """Commands that score models: evaluate one, set two beside each other, see what the pixels add."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fiberless.cli.numbers import numbers_by_version
 from fiberless.cli.program import app
 from fiberless.cli.progress import command_line, progress_bars, report_on
 from fiberless.errors import UsageError
@@ -98,7 +98,7 @@ def compare(
 
     if len(model) != 2:
         raise UsageError("invalid-parameter", "name two versions, --model A --model B")
-    wanted = _evaluations(steps or (), model)
+    wanted = numbers_by_version(steps or (), model, option="--steps")
     first, second = (
         Contestant(
             family,
@@ -124,25 +124,6 @@ def compare(
     typer.echo(json.dumps(result, indent=1) if as_json else verdict_text(result))
     if record:
         record_comparison(store, result)
-
-
-def _evaluations(told: Sequence[str], versions: Sequence[str]) -> dict[str, int]:
-    """Numbers of evaluations that were asked for, by version.
-
-    Raises
-    ------
-    UsageError
-        `invalid-parameter` for a text that is not VERSION=N, or a version that is not compared.
-
-    """
-    wanted = {}
-    for text in told:
-        version, _, n = text.rpartition("=")
-        if version not in versions or not n.isdecimal() or int(n) < 2:
-            fault = f"--steps {text}: not one of {', '.join(versions)}, = and a number from 2"
-            raise UsageError("invalid-parameter", fault)
-        wanted[version] = int(n)
-    return wanted
 
 
 @app.command()

@@ -10,10 +10,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.main import create_app
-from fiberless.api_keys import Redacted
 from fiberless.errors import FiberlessError
-from fiberless.settings import Settings
-from fiberless.storage.door import refuse_open_door
+from fiberless.service.api_keys import Redacted
+from fiberless.service.settings import Settings
+from fiberless.service.storage.door import refuse_open_door
 
 __all__ = ["main"]
 

@@ -25,8 +25,8 @@ from starlette.types import Scope as AsgiScope
 from app.limits import Allowance
 from app.problems import problem_response
 from app.service import Service
-from fiberless.api_keys import ApiKey, Scope, Token
 from fiberless.errors import FiberlessError, TransientError, UsageError
+from fiberless.service.api_keys import ApiKey, Scope, Token
 
 __all__ = [
     "LOCAL_CALLER",

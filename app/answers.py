@@ -11,7 +11,7 @@ from app.problems import problem_response
 from app.service import Outcome, Service
 from fiberless.contract import ErrorReport, Job, JobPhase
 from fiberless.errors import ErrorKind, FatalError, FiberlessError, TransientError, UsageError
-from fiberless.storage import JobsPage
+from fiberless.service.storage import JobsPage
 
 __all__ = [
     "job_answer",

@@ -13,7 +13,7 @@ from app.negotiation import next_page
 from app.openapi import option_parameters
 from fiberless.contract import Batch, BatchItem, BatchItemLinks, BatchLinks, ErrorReport, JobPhase
 from fiberless.errors import ErrorKind
-from fiberless.storage import BatchesPage, ItemsPage
+from fiberless.service.storage import BatchesPage, ItemsPage
 
 __all__ = [
     "BATCHES_EXAMPLE",

@@ -6,7 +6,7 @@ from typing import Final
 from fiberless.contract import BatchItem, Prediction
 from fiberless.products.columns import Cell, Column, row_columns, row_of
 from fiberless.products.row_streams import csv_stream, json_stream, parquet_stream, votable_stream
-from fiberless.storage import Store
+from fiberless.service.storage import Store
 
 __all__ = ["RESULT_MEDIA_TYPES", "result_columns", "result_rows", "result_stream"]
 

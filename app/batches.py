@@ -12,10 +12,10 @@ from app.batch_input.reading import BatchInput, ImageFile
 from app.batch_input.rows import as_object_id, failed_row, row_name
 from app.service import Service
 from fiberless.contract import Batch, PredictionRequest, prediction_id
-from fiberless.cutouts.fits import read_cutout
+from fiberless.contract.manifest import Manifest
 from fiberless.errors import TransientError, UsageError
-from fiberless.manifest import Manifest
-from fiberless.storage import BatchHead, BatchRow, BegunBatch
+from fiberless.images.fits.read import read_cutout
+from fiberless.service.storage import BatchHead, BatchRow, BegunBatch
 
 __all__ = ["accept_batch", "wait_for_batch"]
 

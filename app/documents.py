@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fiberless.contract import Job, ObjectId, ObjectInfo, PredictedSpectrum, Prediction, Quantity
-from fiberless.manifest import Manifest
+from fiberless.contract.manifest import Manifest
 
 __all__ = [
     "CandidateSpectrum",

@@ -10,17 +10,17 @@ from pydantic import BaseModel
 
 from app.documents import CandidateSpectrum, CutoutPixels, SampleSpectra, SpectrumDocument
 from fiberless.arrays import FloatArray, significant
-from fiberless.bands import BANDS
+from fiberless.astro.bands import BANDS
 from fiberless.contract import Prediction, Quantity
-from fiberless.cutouts.fits import cutout_pixels, write_cutout
 from fiberless.errors import UsageError
-from fiberless.plot import prediction_png
+from fiberless.images.fits.read import cutout_pixels, write_cutout
 from fiberless.products.fits import prediction_fits
 from fiberless.products.picture import cutout_png
+from fiberless.products.plot import prediction_png
 from fiberless.products.spectrum import Frame, SpectrumProduct, spectrum_product
 from fiberless.products.tables import spectrum_csv, spectrum_ecsv, spectrum_parquet
 from fiberless.products.votable import spectrum_votable
-from fiberless.storage import Store
+from fiberless.service.storage import Store
 
 __all__ = [
     "CUTOUT_OFFERS",

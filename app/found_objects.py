@@ -19,7 +19,7 @@ from app.examples import LOOKUP_EXAMPLE
 from app.problems import usage_error
 from app.strict_json import parse_json
 from fiberless.errors import UsageError
-from fiberless.storage import ConePage, PredictionSummary, Store
+from fiberless.service.storage import ConePage, PredictionSummary, Store
 
 __all__ = ["LOOKUP_REQUEST", "ObjectLookupDep", "lookup", "object_document", "object_page"]
 

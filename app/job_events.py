@@ -13,7 +13,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.service import Service
 from fiberless.errors import TransientError, UsageError
-from fiberless.storage import JobEvent
+from fiberless.service.storage import JobEvent
 
 __all__ = ["Following", "LastRevision", "event_stream", "follow"]
 

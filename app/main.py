@@ -19,9 +19,9 @@ from app.problems import install_problem_handlers
 from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
 from app.service import Service
 from fiberless import __version__
-from fiberless.hints import Hints
-from fiberless.settings import Settings
-from fiberless.storage import open_store
+from fiberless.service.queue import Hints
+from fiberless.service.settings import Settings
+from fiberless.service.storage import open_store
 
 __all__ = ["app", "create_app"]
 

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from prometheus_fastapi_instrumentator import Instrumentator
 
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT
-from fiberless.storage import Store
+from fiberless.service.storage import Store
 
 __all__ = ["count_requests", "exposition"]
 

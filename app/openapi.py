@@ -12,7 +12,7 @@ from app.access import declare_keys
 from app.examples import TARGET_EXAMPLES
 from app.problems import ProblemDetail
 from app.submissions import FITS_MEDIA_TYPES, PredictionBody
-from fiberless.bands import BANDS
+from fiberless.astro.bands import BANDS
 from fiberless.contract import PredictionOptions
 
 __all__ = [

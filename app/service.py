@@ -12,12 +12,12 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from fiberless.contract import QUEUE_PREDICT, Job, PredictionRequest, prediction_id
-from fiberless.cutout import Cutout
+from fiberless.contract.manifest import Manifest, list_versions, read_manifest, resolve_version
 from fiberless.errors import FatalError, FiberlessError, TransientError, UsageError
-from fiberless.hints import Hints
-from fiberless.manifest import Manifest, list_versions, read_manifest, resolve_version
-from fiberless.settings import Settings
-from fiberless.storage import Store, SubmitJob
+from fiberless.images.cutout import Cutout
+from fiberless.service.queue import Hints
+from fiberless.service.settings import Settings
+from fiberless.service.storage import Store, SubmitJob
 
 if TYPE_CHECKING:
     from app.submissions import Submission

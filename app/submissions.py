@@ -15,11 +15,11 @@ from starlette.exceptions import HTTPException
 from app.problems import usage_error
 from app.service import ServiceDep
 from app.strict_json import parse_json
-from fiberless.bands import BANDS
+from fiberless.astro.bands import BANDS
 from fiberless.contract import PredictionOptions, Target
-from fiberless.cutout import Cutout
-from fiberless.cutouts.fits import read_band_files, read_cutout
 from fiberless.errors import UsageError
+from fiberless.images.cutout import Cutout
+from fiberless.images.fits.read import read_band_files, read_cutout
 
 __all__ = [
     "FITS_MEDIA_TYPES",

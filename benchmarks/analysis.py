@@ -28,20 +28,23 @@ import typer  # noqa: E402
 
 from fiberless.analysis.measure import measure_candidates  # noqa: E402
 from fiberless.analysis.rebinning import PixelFlux  # noqa: E402
-from fiberless.analysis.stellar_fit import (  # noqa: E402
+from fiberless.arrays import FloatArray  # noqa: E402
+from fiberless.astro.wavelength import (  # noqa: E402
+    OBSERVED_WAVE_AA,
     PREDICTED_RESAMPLING_KMS,
+    resample_log_flux,
+)
+from fiberless.contract.manifest import resolve_version  # noqa: E402
+from fiberless.inference.conditioning import prepare  # noqa: E402
+from fiberless.inference.latent import LatentFamily  # noqa: E402
+from fiberless.inference.predictor import load_predictor  # noqa: E402
+from fiberless.stellar import (  # noqa: E402
     CandidateStars,
     FitOptions,
     fit_candidates,
     fit_stars,
 )
-from fiberless.arrays import FloatArray  # noqa: E402
-from fiberless.inference.conditioning import prepare  # noqa: E402
-from fiberless.inference.latent import LatentFamily  # noqa: E402
-from fiberless.inference.predictor import load_predictor  # noqa: E402
-from fiberless.manifest import resolve_version  # noqa: E402
 from fiberless.testing import synthetic_cutout  # noqa: E402
-from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux  # noqa: E402
 
 CANDIDATES: Final = 25
 SIGNAL_TO_NOISE: Final = 15.0

@@ -27,9 +27,9 @@ from app.batch_input.votable_rows import votable_rows
 from app.batches import accept_batch
 from app.service import Service
 from fiberless.contract import QUEUE_FETCH, PredictionOptions
-from fiberless.hints import Hints
-from fiberless.settings import Settings
-from fiberless.storage import open_store
+from fiberless.service.queue import Hints
+from fiberless.service.settings import Settings
+from fiberless.service.storage import open_store
 
 FORMS: Final = ("csv", "ecsv", "votable", "parquet", "json")
 LIMITS: Final = {

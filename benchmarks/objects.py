@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the front end is run from 
 from app.main import create_app
 from fiberless.contract import PredictionOptions, PredictionRequest
 from fiberless.inference.predictor import load_predictor
-from fiberless.settings import Settings
-from fiberless.storage import Store, open_store
-from fiberless.storage.encoding import encode_arrays, encode_cutout
-from fiberless.storage.objects import cone_statement
-from fiberless.storage.positions import cell_of
-from fiberless.storage.schema import PREDICTION
+from fiberless.service.settings import Settings
+from fiberless.service.storage import Store, open_store
+from fiberless.service.storage.encoding import encode_arrays, encode_cutout
+from fiberless.service.storage.objects import cone_statement
+from fiberless.service.storage.positions import cell_of
+from fiberless.service.storage.schema import PREDICTION
 from fiberless.testing import synthetic_cutout, write_toy_store
 
 LIMITS_MS: Final = {"object": 50.0, "cone": 20.0, "lookup of 100": 50.0}

@@ -28,12 +28,12 @@ import typer  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from fiberless.contract import PredictionOptions, PredictionRequest  # noqa: E402
+from fiberless.contract.manifest import resolve_version  # noqa: E402
 from fiberless.inference import predictor as predictor_module  # noqa: E402
 from fiberless.inference import report  # noqa: E402
 from fiberless.inference.conditioning import prepare  # noqa: E402
 from fiberless.inference.latent import LatentFamily  # noqa: E402
 from fiberless.inference.predictor import Predictor, load_predictor  # noqa: E402
-from fiberless.manifest import resolve_version  # noqa: E402
 from fiberless.nn import ImageEncoder, LatentDenoiser  # noqa: E402
 from fiberless.testing import synthetic_cutout  # noqa: E402
 

@@ -20,11 +20,11 @@ import torch  # isort: skip
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
+from fiberless.contract.manifest import resolve_version
 from fiberless.inference.conditioning import prepare
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.sampler import initial_noise
 from fiberless.inference.store import load_version
-from fiberless.manifest import resolve_version
 from fiberless.nn.spectrum_unet import SpectrumUNet
 from fiberless.testing import synthetic_cutout
 from fiberless.training.cascade.config import CascadeStage, slim_config

@@ -1,6 +1,6 @@
 """Fiberless: the optical spectrum of a galaxy, predicted from its five-band image.
 
-The library: all science and all shared words. It never imports fastapi; only `fiberless.storage` speaks SQL.
+The library: all science and all shared words. It never imports fastapi; only `service.storage` speaks SQL.
 """
 
 from importlib import import_module

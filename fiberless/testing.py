@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from fiberless.apertures import PHOTOMETRY_NAMES, REFERENCE_SIGMA_NMGY
 from fiberless.arrays import FloatArray
-from fiberless.cutout import CUTOUT_PIXELS, Cutout
+from fiberless.astro.lines import line
+from fiberless.astro.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
+from fiberless.images.apertures import PHOTOMETRY_NAMES, REFERENCE_SIGMA_NMGY
+from fiberless.images.cutout import CUTOUT_PIXELS, Cutout
 from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude, ln_mean_flux
 from fiberless.inference.cascade import CascadeFamily, CascadeSampling
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
@@ -19,11 +21,9 @@ from fiberless.inference.latent import LatentFamily
 from fiberless.inference.physical import PHYSICAL_NAMES, reduced
 from fiberless.inference.spectrum_scaler import SpectrumScaler, ln_aperture_flux
 from fiberless.inference.store import save_cascade, save_version
-from fiberless.lines import line
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
 from fiberless.nn.spectrum_contrast import SpectrumContrast
 from fiberless.nn.spectrum_unet import SpectrumUNet
-from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
 
 __all__ = [
     "TOY_CASCADE",

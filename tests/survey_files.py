@@ -9,8 +9,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from fiberless.bands import BANDS
-from fiberless.cutouts.sdss_names import FIELD_LIST_PATH, FieldName, frame_path, object_table_path
+from fiberless.astro.bands import BANDS
+from fiberless.sources.sdss.names import FIELD_LIST_PATH, FieldName, frame_path, object_table_path
 
 __all__ = [
     "CORNER",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from fiberless.errors import FiberlessError
-from fiberless.settings import Settings
+from fiberless.service.settings import Settings
 from worker.logs import configure_logs
 
 __all__ = ["app", "main"]
@@ -34,7 +34,7 @@ def fetch() -> None:
 @app.command()
 def check(kind: Annotated[Literal["predict", "fetch"], typer.Argument(help="Which worker.")]) -> None:
     """End with 0 if a worker of this kind on this host has left a heartbeat within a lease, else with 1."""
-    from fiberless.storage import open_store  # noqa: PLC0415
+    from fiberless.service.storage import open_store  # noqa: PLC0415
     from worker.check import last_sign_of_life  # noqa: PLC0415
 
     settings = Settings()

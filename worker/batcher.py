@@ -17,7 +17,7 @@ import structlog
 
 from fiberless.contract import QUEUE_PREDICT, ErrorReport, PredictionRequest, PredictionResult, Watch
 from fiberless.errors import FatalError, FiberlessError, TransientError
-from fiberless.storage import ClaimedJob, Store
+from fiberless.service.storage import ClaimedJob, Store
 from worker.keeper import LeaseKeeper
 from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
 

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterable
 
-from fiberless.storage.roster import Heartbeat
+from fiberless.service.storage.roster import Heartbeat
 
 __all__ = ["last_sign_of_life"]
 
@@ -15,7 +15,7 @@ def last_sign_of_life(
 
     Parameters
     ----------
-    heartbeats : of all workers, see `fiberless.storage.roster.Roster.heartbeats`
+    heartbeats : of all workers, see `fiberless.service.storage.roster.Roster.heartbeats`
     worker_kind : `predict` or `fetch`
     host : its name as in `worker.identity.new_worker_id`; None is this one
 

@@ -6,11 +6,12 @@ from typing import Final
 import structlog
 
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, TASK_FETCH, ErrorReport, Target
-from fiberless.cutouts.source import CutoutSource, configured_source
 from fiberless.errors import FatalError, FiberlessError, TransientError
-from fiberless.hints import Hints, make_celery
-from fiberless.settings import Settings
-from fiberless.storage import ClaimedJob, Store, open_store
+from fiberless.service.image_sources import configured_source
+from fiberless.service.queue import Hints, make_celery
+from fiberless.service.settings import Settings
+from fiberless.service.storage import ClaimedJob, Store, open_store
+from fiberless.sources.source import CutoutSource
 from worker.consume import consume
 from worker.identity import new_worker_id
 from worker.keeper import LeaseKeeper

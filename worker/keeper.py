@@ -6,7 +6,7 @@ import threading
 import structlog
 
 from fiberless.errors import TransientError
-from fiberless.storage import Store
+from fiberless.service.storage import Store
 
 __all__ = ["LeaseKeeper"]
 

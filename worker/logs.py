@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import structlog
 
-from fiberless.api_keys import Redacted
+from fiberless.service.api_keys import Redacted
 
 __all__ = ["configure_logs"]
 

@@ -3,9 +3,9 @@
 import structlog
 
 from fiberless.contract import QUEUE_PREDICT, TASK_PREDICT
-from fiberless.hints import make_celery
-from fiberless.settings import Settings
-from fiberless.storage import open_store
+from fiberless.service.queue import make_celery
+from fiberless.service.settings import Settings
+from fiberless.service.storage import open_store
 from worker.batcher import Batcher, BatchLimits
 from worker.consume import consume
 from worker.identity import new_worker_id

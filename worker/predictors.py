@@ -10,11 +10,11 @@ import numpy as np
 import structlog
 import torch
 
-from fiberless.bands import N_BANDS
+from fiberless.astro.bands import N_BANDS
 from fiberless.contract import JobProgress, PredictionOptions, PredictionRequest, PredictionResult, Watch
-from fiberless.cutout import Cutout
+from fiberless.contract.manifest import read_manifest, resolve_version, verify_files
+from fiberless.images.cutout import Cutout
 from fiberless.inference.predictor import Predictor, load_predictor
-from fiberless.manifest import read_manifest, resolve_version, verify_files
 from worker.batcher import DeviceLostError
 
 __all__ = ["PredictorShelf"]

@@ -7,7 +7,7 @@ import structlog
 
 from fiberless.contract import JobProgress
 from fiberless.errors import TransientError
-from fiberless.storage import Store
+from fiberless.service.storage import Store
 
 __all__ = ["BatchWatch", "ProgressReporter", "WorkStoppedError"]
 

@@ -8,9 +8,9 @@ import structlog
 
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT
 from fiberless.errors import TransientError
-from fiberless.hints import Hints
-from fiberless.settings import Settings
-from fiberless.storage import Store
+from fiberless.service.queue import Hints
+from fiberless.service.settings import Settings
+from fiberless.service.storage import Store
 
 __all__ = ["Sweeper"]
 

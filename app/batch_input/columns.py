@@ -8,7 +8,7 @@ from astropy import units as u
 
 from app.batch_input.rows import named_row, position_row
 from fiberless.errors import UsageError
-from fiberless.storage import BatchRow
+from fiberless.service.storage import BatchRow
 
 __all__ = ["TableField", "TargetColumns", "find_columns"]
 

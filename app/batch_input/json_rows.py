@@ -10,7 +10,7 @@ from app.problems import usage_error
 from app.strict_json import parse_json
 from fiberless.contract import ObjectId, PredictionOptions
 from fiberless.errors import UsageError
-from fiberless.storage import BatchRow
+from fiberless.service.storage import BatchRow
 
 __all__ = ["BatchBody", "BatchTarget", "json_rows", "read_json_batch"]
 

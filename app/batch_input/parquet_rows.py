@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 from app.batch_input.columns import TableField, find_columns
 from app.batch_input.text_rows import ecsv_fields
 from fiberless.errors import UsageError
-from fiberless.storage import BatchRow
+from fiberless.service.storage import BatchRow
 
 __all__ = ["parquet_rows"]
 

@@ -21,7 +21,7 @@ from app.service import Service, ServiceDep
 from app.submissions import form_options, query_options, refuse_query
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, PredictionOptions
 from fiberless.errors import UsageError
-from fiberless.storage import BatchRow
+from fiberless.service.storage import BatchRow
 
 __all__ = ["TABLE_MEDIA_TYPES", "BatchInput", "BatchInputDep", "ImageFile", "read_batch"]
 

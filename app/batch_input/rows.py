@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fiberless.contract import ErrorReport, ObjectId, Target
 from fiberless.errors import ErrorKind, UsageError
-from fiberless.storage import BatchRow
+from fiberless.service.storage import BatchRow
 
 __all__ = ["as_object_id", "failed_row", "named_row", "position_row", "row_name"]
 

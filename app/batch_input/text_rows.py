@@ -10,7 +10,7 @@ import yaml
 
 from app.batch_input.columns import TableField, find_columns
 from fiberless.errors import UsageError
-from fiberless.storage import BatchRow
+from fiberless.service.storage import BatchRow
 
 __all__ = ["ecsv_fields", "text_rows"]
 

@@ -8,7 +8,7 @@ from xml.parsers import expat
 from app.batch_input.columns import TableField, TargetColumns, find_columns
 from app.batch_input.votable_binary import BinaryField, binary_cells
 from fiberless.errors import UsageError
-from fiberless.storage import BatchRow
+from fiberless.service.storage import BatchRow
 
 __all__ = ["votable_rows"]
 

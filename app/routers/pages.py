@@ -10,8 +10,8 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from app.problem_pages import problem_page
 from app.problems import problem_responses
+from fiberless.astro.lines import MARKED_LINES, lines
 from fiberless.errors import PROBLEMS, UsageError
-from fiberless.lines import MARKED_LINES, lines
 
 __all__ = ["router"]
 

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from app.main import create_app
 from fiberless.cli import app as program
-from fiberless.settings import Settings
+from fiberless.service.settings import Settings
 
 __all__ = ["setup"]
 

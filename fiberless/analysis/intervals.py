@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import FloatArray, significant
-from fiberless.properties import Flag, Measurement
+from fiberless.contract.properties import Flag, Measurement
 
 __all__ = ["LEVEL", "gaussian", "missing", "scatter", "with_error"]
 

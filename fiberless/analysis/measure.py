@@ -8,20 +8,20 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.analysis.bpt import agn_probability, bpt_classes, classification
-from fiberless.analysis.breaks import break_error, break_strength, dn4000, dn4000_error
-from fiberless.analysis.derived import derived_classes, derived_quantities
-from fiberless.analysis.lick import composite_indices, index_bands, lick_indices
-from fiberless.analysis.lick_system import lick_system_values
-from fiberless.analysis.line_fit import SpectralFit, fit_spectra
-from fiberless.analysis.line_templates import VELOCITY_STEP_KMS
+from fiberless.analysis.gas.bpt import agn_probability, bpt_classes, classification
+from fiberless.analysis.gas.derived import derived_classes, derived_quantities
+from fiberless.analysis.indices.breaks import break_error, break_strength, dn4000, dn4000_error
+from fiberless.analysis.indices.lick import composite_indices, index_bands, lick_indices
+from fiberless.analysis.indices.lick_system import lick_system_values
+from fiberless.analysis.lines.fit import SpectralFit, fit_spectra
+from fiberless.analysis.lines.reported import REPORTED_LINES, line_values, without_lines
+from fiberless.analysis.lines.templates import VELOCITY_STEP_KMS
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.analysis.reported_lines import REPORTED_LINES, line_values, without_lines
-from fiberless.analysis.stellar_fit.options import PREDICTED_RESAMPLING_KMS
 from fiberless.analysis.synthetic_photometry import magnitudes
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import PREDICTED_RESAMPLING_KMS
+from fiberless.contract.properties import Flag, LineMeasurement, Measurement, Properties, summarise
 from fiberless.errors import UsageError
-from fiberless.properties import Flag, LineMeasurement, Measurement, Properties, summarise
 
 __all__ = [
     "ABUNDANCE_PREFIX",
@@ -49,8 +49,8 @@ __all__ = [
 LINES: Final = MappingProxyType(
     {"Halpha": "Halpha", "Hbeta": "Hbeta", "OIII_5007": "OIII_5008", "NII_6583": "NII_6585"}
 )
-"""Lines that models are scored by: conventional name (air) to the name in `fiberless.lines` (vacuum). All
-that are reported: `reported_lines.REPORTED_LINES`."""
+"""Lines that models are scored by: conventional name (air) to the name in `astro.lines` (vacuum). All
+that are reported: `lines.reported.REPORTED_LINES`."""
 LINE_METHOD: Final = "tied Gaussians on the flux less its stellar continuum"
 LICK_METHOD: Final = "Lick index at the spectrum's own resolution, fitted emission taken off"
 _LICK_SYSTEM_METHOD: Final = (

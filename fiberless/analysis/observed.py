@@ -8,13 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.analysis.continuum import FIT_WAVE_AA
-from fiberless.analysis.derived import derived_classes, derived_quantities
-from fiberless.analysis.gas_kinematics import gas_kinematics
+from fiberless.analysis.gas.derived import derived_classes, derived_quantities
+from fiberless.analysis.indices.lick import composite_indices
+from fiberless.analysis.indices.lick_system import lick_system_scatter, lick_system_values
 from fiberless.analysis.intervals import LEVEL, gaussian, scatter, with_error
-from fiberless.analysis.lick import composite_indices
-from fiberless.analysis.lick_system import lick_system_scatter, lick_system_values
-from fiberless.analysis.line_fit import SpectralFit, fit_spectra
+from fiberless.analysis.lines.continuum import FIT_WAVE_AA
+from fiberless.analysis.lines.fit import SpectralFit, fit_spectra
+from fiberless.analysis.lines.kinematics import gas_kinematics
+from fiberless.analysis.lines.observed import line_draws, observed_line, with_calibration
+from fiberless.analysis.lines.reported import REPORTED_LINES
 from fiberless.analysis.measure import (
     BREAK_METHODS,
     LICK_METHOD,
@@ -27,13 +29,11 @@ from fiberless.analysis.measure import (
     predicted_line,
     values_of_fit,
 )
-from fiberless.analysis.observed_lines import line_draws, observed_line, with_calibration
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.analysis.reported_lines import REPORTED_LINES
-from fiberless.analysis.stellar_fit.options import PREDICTED_RESAMPLING_KMS
 from fiberless.analysis.synthetic_photometry import magnitudes
 from fiberless.arrays import FloatArray
-from fiberless.properties import Classification, LineMeasurement, Measurement, summarise
+from fiberless.astro.wavelength import PREDICTED_RESAMPLING_KMS
+from fiberless.contract.properties import Classification, LineMeasurement, Measurement, summarise
 
 __all__ = ["SpectrumMeasurements", "measure_observed", "measure_predicted"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from fiberless.analysis.calibration import calibration_modes
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import BoolArray, FloatArray, significant
-from fiberless.bands import BANDS, band_density, covered_fraction, magnitude
-from fiberless.properties import Flag, Measurement, summarise
+from fiberless.astro.bands import BANDS, band_density, covered_fraction, magnitude
+from fiberless.contract.properties import Flag, Measurement, summarise
 
 __all__ = ["MIN_BAND_COVERAGE", "magnitudes"]
 

@@ -34,12 +34,12 @@ def evaluate(
     record: Annotated[bool, typer.Option(help="Write the metrics into manifest and card.")] = False,
 ) -> None:
     """Score a model on held-out galaxies beside baselines: accuracy, calibration, AGN, gates."""
+    from fiberless.contract.manifest import resolve_version
     from fiberless.datasets.shards import ShardSet
     from fiberless.evaluation.evaluate import EvaluationOptions
     from fiberless.evaluation.evaluate import evaluate as run_evaluation
     from fiberless.evaluation.record import as_markdown, core_minutes, record_evaluation
     from fiberless.inference.store import load_version
-    from fiberless.manifest import resolve_version
 
     family, manifest = load_version(store, resolve_version(store, model), device)
     options = EvaluationOptions(
@@ -171,10 +171,10 @@ def unusual(
     """Show how often a version flags clean galaxies, each class of artefact, stars and empty sky."""
     import numpy as np
 
+    from fiberless.contract.manifest import resolve_version
     from fiberless.datasets.shards import ShardSet
     from fiberless.evaluation.unusual import flagged_shares, flagged_table
     from fiberless.inference.store import load_version
-    from fiberless.manifest import resolve_version
 
     family, manifest = load_version(store, resolve_version(store, model))
     shards = ShardSet(data)

@@ -17,7 +17,7 @@ def pack(
     out: Annotated[Path, typer.Option("--out", "-o", help="FITS file to write.")] = Path("cutout.fits"),
 ) -> None:
     """Pack five aligned single-band images into one cutout; bands by header, else by order."""
-    from fiberless.cutouts.fits import name_band_files, read_band_files, write_cutout
+    from fiberless.images.fits.read import name_band_files, read_band_files, write_cutout
 
     packed = read_band_files(name_band_files([path.read_bytes() for path in images]))
     write_cutout(packed, out)
@@ -33,8 +33,8 @@ def cutout(
     out: Annotated[Path, typer.Option("--out", "-o", help="FITS file to write.")] = Path("cutout.fits"),
 ) -> None:
     """Cut a galaxy from corrected SDSS frames, all bands aligned to r."""
-    from fiberless.cutouts.fits import write_cutout
-    from fiberless.cutouts.sdss import cut_frames
+    from fiberless.images.fits.read import write_cutout
+    from fiberless.sources.sdss.cut import cut_frames
 
     found = cut_frames(frames, ra, dec)
     write_cutout(found, out)

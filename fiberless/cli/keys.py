@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fiberless.api_keys import Scope
 from fiberless.cli.program import app
+from fiberless.service.api_keys import Scope
 
 if TYPE_CHECKING:
-    from fiberless.settings import Settings
+    from fiberless.service.settings import Settings
 
 __all__ = ["create", "doctor", "list_keys", "purge", "revoke"]
 
@@ -29,7 +29,7 @@ def create(
     data_dir: DataDir = None,
 ) -> None:
     """Make a key and print it, once: it is stored as a hash only."""
-    from fiberless.storage import open_store
+    from fiberless.service.storage import open_store
 
     store = open_store(_settings(data_dir))
     scopes = scope or [Scope.SUBMIT, Scope.READ]
@@ -45,7 +45,7 @@ def list_keys(*, data_dir: DataDir = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fiberless.storage import open_store
+    from fiberless.service.storage import open_store
 
     store = open_store(_settings(data_dir))
     table = Table("id", "owner", "scopes", "created", "expires", "last used", "revoked", "note")
@@ -61,7 +61,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="The 16 digits after flk_.")], *, data_dir: DataDir = None
 ) -> None:
     """Make a key worthless, at once and for ever."""
-    from fiberless.storage import open_store
+    from fiberless.service.storage import open_store
 
     store = open_store(_settings(data_dir))
     try:
@@ -80,8 +80,8 @@ def purge(
     """Forget jobs and predictions older than FIBERLESS_KEEP_…_DAYS, and blobs that belong to none."""
     from dataclasses import asdict
 
-    from fiberless.storage import open_store
-    from fiberless.storage.retention import Retention
+    from fiberless.service.storage import open_store
+    from fiberless.service.storage.retention import Retention
 
     settings = _settings(data_dir)
     store = open_store(settings)
@@ -100,7 +100,7 @@ def doctor(*, data_dir: DataDir = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fiberless.doctor import examine
+    from fiberless.service.doctor import examine
 
     findings = examine(_settings(data_dir))
     table = Table("", "what", "finding")
@@ -112,7 +112,7 @@ def doctor(*, data_dir: DataDir = None) -> None:
 
 
 def _settings(data_dir: Path | None) -> "Settings":
-    from fiberless.settings import Settings
+    from fiberless.service.settings import Settings
 
     return Settings() if data_dir is None else Settings(data_dir=data_dir)
 

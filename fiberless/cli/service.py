@@ -25,8 +25,8 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database, images and logs.")] = None,
 ) -> None:
     """Start the whole service on this machine: broker, front end and workers."""
-    from fiberless.launcher import serve as run
-    from fiberless.settings import Settings
+    from fiberless.service.launcher import serve as run
+    from fiberless.service.settings import Settings
 
     given = {"port": port, "host": host, "data_dir": data_dir}
     chosen = {name: value for name, value in given.items() if value is not None}
@@ -42,9 +42,9 @@ def demo(
     """Start a service, predict one galaxy over HTTP, show and write the result, and stop."""
     from rich.console import Console
 
-    from fiberless.demo import run_demo
-    from fiberless.launcher import checkout_root
-    from fiberless.settings import Settings
+    from fiberless.cli.demo import run_demo
+    from fiberless.service.launcher import checkout_root
+    from fiberless.service.settings import Settings
 
     chosen = image or checkout_root() / "examples" / "galaxy.fits"
     run_demo(chosen, out=out, settings=Settings(), console=Console())
@@ -76,14 +76,14 @@ def predict(
     options = {name: value for name, value in given.items() if value is not None}
     folder = out if plot else None
     if local:
-        from fiberless.local_prediction import predict_locally
-        from fiberless.settings import Settings
+        from fiberless.cli.predict_local import predict_locally
+        from fiberless.service.settings import Settings
 
         predict_locally(
             images or [], target, settings=Settings(), options=options, as_json=as_json, out=folder
         )
         return
-    from fiberless.remote_prediction import predict_files, predict_target
+    from fiberless.cli.predict_remote import predict_files, predict_target
 
     if images:
         predict_files(images, url=url, options=options, as_json=as_json, out=folder)
@@ -99,7 +99,7 @@ def get_object(
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document.")] = False,
 ) -> None:
     """Show the newest prediction of an object, or a prediction by its ID."""
-    from fiberless.remote_prediction import show_object
+    from fiberless.cli.predict_remote import show_object
 
     show_object(name, url=url, as_json=as_json)
 
@@ -111,7 +111,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document.")] = False,
 ) -> None:
     """List the models of a service."""
-    from fiberless.remote_prediction import show_models
+    from fiberless.cli.predict_remote import show_models
 
     show_models(url=url, as_json=as_json)
 

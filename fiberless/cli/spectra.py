@@ -19,11 +19,11 @@ def spectra(
     data: Annotated[Path | None, typer.Option(help="Simulated data set to compare indices with.")] = None,
 ) -> None:
     """Fit observed spectra with a model's basis: χ² per pixel, breaks, Balmer absorption, line widths."""
+    from fiberless.contract.manifest import resolve_version
     from fiberless.datasets.sdss.spectra import Rejected
     from fiberless.datasets.shards import ShardSet
     from fiberless.evaluation.real_spectra import check_spectrum, mock_locus, spectra_table
     from fiberless.inference.store import load_version
-    from fiberless.manifest import resolve_version
 
     family, _ = load_version(store, resolve_version(store, model))
     checks = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["colours", "data_cutout", "mock", "ssp_cut", "train"]
 
-SSP_TABLE: Final = Path("fiberless/tables/bc03_miles_cut.safetensors")
+SSP_TABLE: Final = Path("fiberless/astro/tables/bc03_miles_cut.safetensors")
 
 
 @data_app.command()
@@ -78,9 +78,9 @@ def data_cutout(
     """Write one galaxy of a data set as a FITS cutout, and print its truth."""
     import numpy as np
 
-    from fiberless.cutout import Cutout
-    from fiberless.cutouts.fits import write_cutout
     from fiberless.datasets.shards import ShardSet
+    from fiberless.images.cutout import Cutout
+    from fiberless.images.fits.read import write_cutout
 
     shards = ShardSet(data)
     image = shards.column("image", limit=row + 1)[row].astype(np.float32)
@@ -155,10 +155,10 @@ def colours(
 ) -> None:
     """Hold predicted spectra against their own images: synthetic colours and aperture colours."""
     from fiberless.contract import PredictionOptions, PredictionRequest
-    from fiberless.cutouts.fits import read_cutout
+    from fiberless.contract.manifest import resolve_version
     from fiberless.evaluation.images import colour_table, compare_colours
+    from fiberless.images.fits.read import read_cutout
     from fiberless.inference.store import load_version
-    from fiberless.manifest import resolve_version
 
     family, manifest = load_version(store, resolve_version(store, model))
     rows = {}

@@ -6,8 +6,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from fiberless.cutout import Cutout
 from fiberless.errors import UsageError
+from fiberless.images.cutout import Cutout
 
 __all__ = ["Image", "Place", "Subject", "Targets", "batch_body", "position_of", "submission_body"]
 
@@ -144,7 +144,7 @@ def _bytes_of(source: str | Path | bytes | Cutout) -> bytes:
         case bytes():
             return source
         case Cutout():
-            from fiberless.cutouts.fits import write_cutout  # noqa: PLC0415  # astropy is for this case only
+            from fiberless.images.fits.read import write_cutout  # noqa: PLC0415  # astropy is for this case only
 
             return write_cutout(source)
         case _:

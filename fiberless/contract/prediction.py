@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fiberless.arrays import FloatArray
 from fiberless.contract.frozen import Frozen
-from fiberless.properties import Properties
+from fiberless.contract.properties import Properties
 
 __all__ = [
     "Candidate",

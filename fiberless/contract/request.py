@@ -9,10 +9,10 @@ from pydantic import Field, GetJsonSchemaHandler, StringConstraints, model_valid
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from fiberless.astro.extinction import MAX_EBV, galactic_ebv
 from fiberless.contract.frozen import Frozen
-from fiberless.cutout import Cutout
-from fiberless.extinction import MAX_EBV, galactic_ebv
-from fiberless.manifest import Manifest
+from fiberless.contract.manifest import Manifest
+from fiberless.images.cutout import Cutout
 
 __all__ = [
     "DEFAULT_CANDIDATES",

@@ -12,13 +12,13 @@ import numpy as np
 import scipy.fft
 import scipy.ndimage
 
-from fiberless.apertures import sky_sigma_nmgy
 from fiberless.arrays import FloatArray
-from fiberless.bands import BANDS, N_BANDS, PIXEL_SCALE_ARCSEC
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.astro.bands import BANDS, N_BANDS, PIXEL_SCALE_ARCSEC
 from fiberless.datasets.mock.detector import NMGY_PER_COUNT, expose
 from fiberless.datasets.mock.profiles import GRID, shift
 from fiberless.datasets.mock.seeing import draw_seeing
+from fiberless.images.apertures import sky_sigma_nmgy
+from fiberless.images.cutout import CUTOUT_PIXELS
 
 __all__ = ["ARTEFACTS", "Damage", "blank_sky", "stars"]
 

@@ -16,9 +16,9 @@ from astropy.io import fits
 from safetensors.numpy import save_file
 
 from fiberless.arrays import FloatArray
+from fiberless.astro.ssp import AGE_EDGES_GYR, WIDE_WAVE_AA
+from fiberless.astro.wavelength import LOG10_STEP, TEMPLATE_WAVE_AA, air_to_vacuum
 from fiberless.errors import UsageError
-from fiberless.ssp import AGE_EDGES_GYR, WIDE_WAVE_AA
-from fiberless.wavelength import LOG10_STEP, TEMPLATE_WAVE_AA, air_to_vacuum
 
 __all__ = ["GRID_SHA256", "cut_ssp_grid"]
 

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fiberless.apertures import PHOTOMETRY_NAMES, RADII_ARCSEC
 from fiberless.arrays import FloatArray
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.errors import UsageError
 from fiberless.evaluation.metrics import crps, point_score, posterior_median
 from fiberless.evaluation.pairs import measure_many
+from fiberless.images.apertures import PHOTOMETRY_NAMES, RADII_ARCSEC
 from fiberless.inference.physical import PHYSICAL_NAMES, absolute
 from fiberless.inference.sampler import initial_noise, sample
 from fiberless.nn import LatentDenoiser

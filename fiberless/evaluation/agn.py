@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import rankdata
 
-from fiberless.analysis.bpt import AGN_CLASSES, BptClass
+from fiberless.analysis.gas.bpt import AGN_CLASSES, BptClass
 from fiberless.arrays import BoolArray, FloatArray
 
 __all__ = ["AGN_DEFINITIONS", "AgnScore", "agn_scores", "agn_share", "auc", "binary_score"]

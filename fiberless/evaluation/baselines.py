@@ -13,8 +13,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from fiberless.apertures import PHOTOMETRY_NAMES
 from fiberless.arrays import FloatArray, IntArray
+from fiberless.images.apertures import PHOTOMETRY_NAMES
 
 __all__ = ["cnn_baseline", "constant_baseline", "mlp_baseline", "neighbours"]
 

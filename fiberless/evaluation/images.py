@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fiberless.apertures import aperture_nmgy
 from fiberless.arrays import FloatArray
-from fiberless.bands import BANDS, covered_fraction, magnitude, synthetic_nmgy
-from fiberless.cutout import Cutout
-from fiberless.extinction import transmission
+from fiberless.astro.bands import BANDS, covered_fraction, magnitude, synthetic_nmgy
+from fiberless.astro.extinction import transmission
+from fiberless.astro.wavelength import REST_WAVE_AA, resample_log_flux
+from fiberless.images.apertures import aperture_nmgy
+from fiberless.images.cutout import Cutout
 from fiberless.inference.conditioning import prepare
 from fiberless.inference.latent import LatentFamily
-from fiberless.wavelength import REST_WAVE_AA, resample_log_flux
 
 __all__ = ["ColourComparison", "colour_table", "compare_colours"]
 

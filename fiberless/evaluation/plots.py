@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.evaluation.agn import AGN_DEFINITIONS, agn_share
 from fiberless.evaluation.calibration import CURVE_LEVELS
 from fiberless.evaluation.evaluate import Evaluation
 from fiberless.evaluation.metrics import coverage, posterior_median, usable
 from fiberless.evaluation.targets import TARGETS
-from fiberless.wavelength import REST_WAVE_AA
 
 __all__ = ["draw_plots"]
 

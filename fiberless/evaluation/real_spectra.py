@@ -7,17 +7,17 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.analysis.breaks import dn4000
-from fiberless.analysis.lick import lick_index
+from fiberless.analysis.indices.breaks import dn4000
+from fiberless.analysis.indices.lick import lick_index
 from fiberless.analysis.measure import VELOCITY_SEARCH_KMS, sample_values
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.datasets.sdss.spectra import RawSpectrum, Rejected, Rejection, read_spectrum
 from fiberless.datasets.shards import ShardSet
 from fiberless.inference.basis import SpectralBasis
 from fiberless.inference.basis_posterior import BasisFit, Nuisance
 from fiberless.inference.projection import fit_basis
-from fiberless.wavelength import REST_WAVE_AA
 
 __all__ = ["BASIS_NUISANCE", "Locus", "SpectrumCheck", "check_spectrum", "mock_locus", "spectra_table"]
 

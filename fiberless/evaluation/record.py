@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fiberless.contract.manifest import Manifest, read_manifest
 from fiberless.evaluation.evaluate import Evaluation
-from fiberless.manifest import Manifest, read_manifest
 from fiberless.training.card import render_card
 from fiberless.training.cascade.card import render_cascade_card
 from fiberless.training.figures import accuracy_table, gate_table

@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.evaluation.blocks import candidate_targets
 from fiberless.evaluation.metrics import crps_each, posterior_median, sample_quantiles, usable
 from fiberless.evaluation.paired import bootstrap_error
 from fiberless.inference.family import Candidates
 from fiberless.inference.latent import LatentCandidates
-from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
 __all__ = [
     "COEFFICIENTS",

@@ -5,10 +5,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from fiberless.analysis.bpt import RETIRED_EW_AA
+from fiberless.analysis.gas.bpt import RETIRED_EW_AA
 from fiberless.analysis.measure import LINES, sample_values
 from fiberless.arrays import FloatArray
-from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
 __all__ = [
     "CLASS",
@@ -22,7 +22,7 @@ __all__ = [
 
 _EW_FLOOR_AA: Final = 0.1
 CLASS: Final = "bpt_class"
-"""Key of the ionisation class, values of `fiberless.analysis.bpt.BptClass`."""
+"""Key of the ionisation class, values of `fiberless.analysis.gas.bpt.BptClass`."""
 
 
 class Target(NamedTuple):

@@ -11,9 +11,9 @@ import numpy as np
 from scipy.sparse.linalg import eigsh
 
 from fiberless.arrays import FloatArray
-from fiberless.bands import nmgy_to_flambda, pivot_aa
+from fiberless.astro.bands import nmgy_to_flambda, pivot_aa
+from fiberless.astro.wavelength import NORMALISATION_RANGE_AA, REST_WAVE_AA, normalisation_weights
 from fiberless.inference.frozen_arrays import FrozenArrays
-from fiberless.wavelength import NORMALISATION_RANGE_AA, REST_WAVE_AA, normalisation_weights
 
 __all__ = [
     "AMPLITUDE_INDEX",

@@ -17,8 +17,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from fiberless.analysis.candidate_redshifts import measure_redshifts
+from fiberless.analysis.redshift.candidates import measure_redshifts
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.family import Candidates, Family, OnStep
 from fiberless.inference.noise_schedule import make_chain, step_generators
@@ -29,7 +30,6 @@ from fiberless.inference.spectrum_scaler import SpectrumScaler
 from fiberless.nn.cosine_schedule import TIMESTEPS
 from fiberless.nn.spectrum_contrast import SpectrumContrast
 from fiberless.nn.spectrum_unet import SpectrumUNet
-from fiberless.wavelength import OBSERVED_WAVE_AA
 
 __all__ = ["CascadeFamily", "CascadeSampling", "EncodedImages"]
 

@@ -10,17 +10,17 @@ from typing import Final, Self
 
 import numpy as np
 
-from fiberless.apertures import (
+from fiberless.arrays import FloatArray
+from fiberless.astro.bands import BANDS, PIXEL_SCALE_ARCSEC, magnitude
+from fiberless.astro.extinction import deredden
+from fiberless.errors import UsageError
+from fiberless.images.apertures import (
     REFERENCE_SIGMA_NMGY,
     aperture_nmgy,
     photometry,
     sky_sigma_nmgy,
 )
-from fiberless.arrays import FloatArray
-from fiberless.bands import BANDS, PIXEL_SCALE_ARCSEC, magnitude
-from fiberless.cutout import CUTOUT_PIXELS, Cutout
-from fiberless.errors import UsageError
-from fiberless.extinction import deredden
+from fiberless.images.cutout import CUTOUT_PIXELS, Cutout
 from fiberless.inference.frozen_arrays import FrozenArrays
 from fiberless.inference.novelty import NoveltyDetector, Oddity
 from fiberless.inference.pixel_checks import pixel_statistics
@@ -52,7 +52,7 @@ class Conditions:
     Parameters
     ----------
     image : (B, 5, 64, 64) float32, see `scale_images`
-    photometry : (B, 49) float32, columns `fiberless.apertures.PHOTOMETRY_NAMES`
+    photometry : (B, 49) float32, columns `fiberless.images.apertures.PHOTOMETRY_NAMES`
     r_aperture_nmgy : (B,) float64, r flux inside 1.5", at least one sigma of the reference noise there
     r_total_nmgy : (B,) float64, r flux inside 7", at least one sigma of the reference noise there
     r_magnitude : (B,) float64, r inside 7"; NaN where that flux is not positive

@@ -30,8 +30,8 @@ class Candidates:
     score : (B, K) float32, cosine of the embeddings of image and spectrum
     medoid : (B,) candidate closest to the mean of its galaxy's
     ln_flux_rest : (B, K, 3902) float32, natural logarithm of the observed F_λ in 1e-17 erg/(s cm2 Å) on
-        `fiberless.wavelength.REST_WAVE_AA`: shifted to the rest frame, not scaled by 1 + z; or None
-    ln_flux_observed : (B, K, 4500) float32, the same on `fiberless.wavelength.OBSERVED_WAVE_AA`; or None
+        `fiberless.astro.wavelength.REST_WAVE_AA`: shifted to the rest frame, not scaled by 1 + z; or None
+    ln_flux_observed : (B, K, 4500) float32, the same on `astro.wavelength.OBSERVED_WAVE_AA`; or None
 
     """
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fiberless.arrays import FloatArray
-from fiberless.bands import nmgy_to_flambda, pivot_aa
+from fiberless.astro.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.basis import LatentScaler, SpectralBasis, without_amplitude
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.family import Candidates, Family, OnStep
@@ -113,7 +113,7 @@ class LatentFamily(Family):
         Returns
         -------
         (ln_flux_rest, redshift) : (B, K, 3902) float32 and (B, K), as in `LatentCandidates`. To put a
-            spectrum on any observed grid: `fiberless.wavelength.resample_log_flux`.
+            spectrum on any observed grid: `fiberless.astro.wavelength.resample_log_flux`.
 
         """
         parts = self.latent_scaler.from_latent(latents)

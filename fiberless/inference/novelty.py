@@ -11,9 +11,9 @@ from typing import Final, Self
 
 import numpy as np
 
-from fiberless.apertures import RADII_ARCSEC
 from fiberless.arrays import FloatArray
-from fiberless.bands import N_BANDS
+from fiberless.astro.bands import N_BANDS
+from fiberless.images.apertures import RADII_ARCSEC
 from fiberless.inference.frozen_arrays import FrozenArrays
 from fiberless.inference.pixel_checks import PIXEL_STATISTICS
 
@@ -168,7 +168,7 @@ class NoveltyDetector(FrozenArrays):
 
         Parameters
         ----------
-        photometry : (N, 49), see `fiberless.apertures.photometry`
+        photometry : (N, 49), see `fiberless.images.apertures.photometry`
         pixels : (N, S), see `fiberless.inference.pixel_checks.pixel_statistics`
         r_magnitude : (N,) r inside 7"
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import FloatArray
-from fiberless.cosmology import luminosity_distance_cm
+from fiberless.astro.cosmology import luminosity_distance_cm
 from fiberless.datasets.shards import ShardSet
 
 __all__ = ["MIN_LG_SSFR", "PHYSICAL_NAMES", "absolute", "reduced", "true_physical"]

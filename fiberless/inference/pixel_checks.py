@@ -13,10 +13,10 @@ import numpy as np
 from scipy.ndimage import maximum_filter, uniform_filter
 from scipy.sparse import csr_array
 
-from fiberless.apertures import REFERENCE_SIGMA_NMGY, centres_px, sky_sigma_nmgy
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.bands import BANDS
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.astro.bands import BANDS
+from fiberless.images.apertures import REFERENCE_SIGMA_NMGY, centres_px, sky_sigma_nmgy
+from fiberless.images.cutout import CUTOUT_PIXELS
 
 __all__ = ["PIXEL_STATISTICS", "pixel_statistics"]
 

@@ -7,13 +7,13 @@ from scipy.sparse import csr_array
 
 from fiberless.analysis.rebinning import bin_edges
 from fiberless.arrays import FloatArray, IntArray
-from fiberless.wavelength import LOG10_STEP, REST_WAVE_AA
+from fiberless.astro.wavelength import LOG10_STEP, REST_WAVE_AA
 
 __all__ = ["Sampling", "seen_through"]
 
 Sampling = Literal["interpolate", "average"]
 """How a pixel sees the spectrum: `interpolate` for pixels as wide as the rest grid's, the survey's own;
-`average` over the pixel for others, as `fiberless.wavelength.resample_log_flux` does."""
+`average` over the pixel for others, as `fiberless.astro.wavelength.resample_log_flux` does."""
 
 _STENCIL: Final = np.arange(-2, 4)
 

@@ -10,12 +10,12 @@ import torch
 
 from fiberless.arrays import FloatArray
 from fiberless.contract import JobProgress, PredictionRequest, PredictionResult, Watch
+from fiberless.contract.manifest import Manifest
 from fiberless.errors import UsageError
 from fiberless.inference.conditioning import prepare
 from fiberless.inference.family import Family
 from fiberless.inference.report import Drawn, Engine, build_result
 from fiberless.inference.store import load_family
-from fiberless.manifest import Manifest
 
 __all__ = ["Predictor", "load_predictor"]
 

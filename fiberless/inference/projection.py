@@ -9,11 +9,11 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import LOG10_STEP, REST_WAVE_AA
 from fiberless.inference.basis import SpectralBasis
 from fiberless.inference.basis_posterior import BasisFit, GaussianPrior, Nuisance, joined
 from fiberless.inference.pixel_operator import Sampling
 from fiberless.inference.projection_problem import Problem, SeenSpectrum, State
-from fiberless.wavelength import LOG10_STEP, REST_WAVE_AA
 
 __all__ = ["fit_basis", "fit_spectra"]
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.polynomial.legendre import legvander
 
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import LIGHT_SPEED_KMS, LOG10_STEP, REST_WAVE_AA, normalisation_weights
 from fiberless.inference.basis import SpectralBasis, ln_mean_flux
 from fiberless.inference.basis_posterior import BasisFit, GaussianPrior, Nuisance
 from fiberless.inference.gaussian_posterior import CoefficientLikelihood, closest_gaussian
 from fiberless.inference.pixel_operator import Sampling, seen_through
-from fiberless.wavelength import LIGHT_SPEED_KMS, LOG10_STEP, REST_WAVE_AA, normalisation_weights
 
 __all__ = ["Problem", "SeenSpectrum", "State"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from fiberless import __version__
 from fiberless.analysis.measure import measure_candidates
 from fiberless.arrays import FloatArray, significant
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.contract import (
     Candidate,
     CutoutInfo,
@@ -27,14 +28,13 @@ from fiberless.contract import (
     ServiceInfo,
     prediction_id,
 )
+from fiberless.contract.manifest import Manifest
+from fiberless.contract.properties import Flag, Properties
 from fiberless.errors import FatalError
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
 from fiberless.inference.novelty import Oddity, reported
 from fiberless.inference.physical_properties import physical_properties
 from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
-from fiberless.manifest import Manifest
-from fiberless.properties import Flag, Properties
-from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
 __all__ = ["FLUX_UNIT", "INTERVAL_LEVEL", "Drawn", "Engine", "build_result"]
 

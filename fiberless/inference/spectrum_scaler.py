@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from fiberless.arrays import FloatArray
-from fiberless.bands import nmgy_to_flambda, pivot_aa
+from fiberless.astro.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.frozen_arrays import FrozenArrays
 
 __all__ = ["SpectrumScaler", "ln_aperture_flux"]

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fiberless.arrays import FloatArray, IntArray
-from fiberless.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
 
 __all__ = ["QUANTILE_LEVELS", "ObservedSpread", "observed_spread", "shifted_spread"]
 

@@ -11,6 +11,8 @@ import torch
 from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError
 
+from fiberless.astro.wavelength import REST_WAVE_AA
+from fiberless.contract.manifest import Manifest, file_sha256, read_manifest, verify_files, weights_sha256
 from fiberless.errors import FatalError, UsageError
 from fiberless.inference.basis import LatentScaler, SpectralBasis
 from fiberless.inference.cascade import CascadeFamily, CascadeSampling
@@ -18,11 +20,9 @@ from fiberless.inference.conditioning import ConditionScaler
 from fiberless.inference.family import Family
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.spectrum_scaler import SpectrumScaler
-from fiberless.manifest import Manifest, file_sha256, read_manifest, verify_files, weights_sha256
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
 from fiberless.nn.spectrum_contrast import SpectrumContrast
 from fiberless.nn.spectrum_unet import SpectrumUNet
-from fiberless.wavelength import REST_WAVE_AA
 
 __all__ = ["load_family", "load_version", "save_cascade", "save_version"]
 
@@ -51,7 +51,7 @@ def save_version(folder: Path, family: LatentFamily, *, card: str, **manifest: A
     card : str
         Markdown text of `card.md`.
     **manifest
-        Fields of `fiberless.manifest.Manifest` that are not derived here: name, redshift_range,
+        Fields of `fiberless.contract.manifest.Manifest` that are not derived here: name, redshift_range,
         r_magnitude_limit, sampler_steps, n_candidates, training, training_data, metrics.
 
     """

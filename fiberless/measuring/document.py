@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fiberless.properties import Classification, LineMeasurement, Measurement
+from fiberless.contract.properties import Classification, LineMeasurement, Measurement
 
 __all__ = ["MeasuredSpectrum"]
 

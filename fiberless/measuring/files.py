@@ -9,18 +9,18 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.analysis.noise import neighbour_noise
 from fiberless.analysis.observed import SpectrumMeasurements, measure_observed, measure_predicted
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.analysis.redshift import FoundRedshift, find_redshift
+from fiberless.analysis.redshift.noise import neighbour_noise
+from fiberless.analysis.redshift.search import FoundRedshift, find_redshift
 from fiberless.arrays import FloatArray, significant
-from fiberless.dust import cardelli_curve
+from fiberless.astro.dust import cardelli_curve
+from fiberless.astro.extinction import MAX_EBV
+from fiberless.contract.properties import Flag, Measurement, summarise
 from fiberless.errors import UsageError
-from fiberless.extinction import MAX_EBV
 from fiberless.measuring.document import MeasuredSpectrum
 from fiberless.measuring.readers import SpectrumFile, read_spectrum_file
 from fiberless.measuring.stars import stellar_measurements
-from fiberless.properties import Flag, Measurement, summarise
 
 __all__ = ["MeasuredFile", "MeasuredFit", "measure_file", "measure_spectrum"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from fiberless.arrays import FloatArray
 from fiberless.errors import UsageError
 from fiberless.measuring.files import MeasuredFile, MeasuredFit
-from fiberless.plot import mark_lines
+from fiberless.products.plot import mark_lines
 
 __all__ = ["plot_measured"]
 

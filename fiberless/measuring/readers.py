@@ -16,11 +16,11 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
+from fiberless.analysis.spectrum import Spectrum
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import air_to_vacuum
 from fiberless.errors import UsageError
-from fiberless.sdss_spectrum import BRIGHT_SKY, PipelineValues, is_sdss, read_sdss
-from fiberless.spectrum import Spectrum
-from fiberless.wavelength import air_to_vacuum
+from fiberless.sources.sdss.spec_file import BRIGHT_SKY, PipelineValues, is_sdss, read_sdss
 
 __all__ = ["Candidates", "SpectrumFile", "read_spectrum_file"]
 

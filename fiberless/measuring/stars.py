@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.analysis.stellar_fit import Estimate, FitOptions, FitQuality, StellarFit, fit_stars
 from fiberless.arrays import FloatArray, significant
-from fiberless.properties import Flag, Measurement
-from fiberless.wavelength import sigma_instrument_kms
+from fiberless.astro.wavelength import sigma_instrument_kms
+from fiberless.contract.properties import Flag, Measurement
+from fiberless.stellar import Estimate, FitOptions, FitQuality, StellarFit, fit_stars
 
 __all__ = ["CALIBRATION", "Calibration", "calibrated", "dispersion", "stellar_measurements"]
 

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from fiberless.bands import BANDS, magnitude
+from fiberless.astro.bands import BANDS, magnitude
+from fiberless.contract.properties import Flag
 from fiberless.measuring.document import MeasuredSpectrum
-from fiberless.properties import Flag
-from fiberless.sdss_spectrum import PipelineLine, PipelineValues
+from fiberless.sources.sdss.spec_file import PipelineLine, PipelineValues
 
 __all__ = ["Surveyed", "survey_comparison"]
 

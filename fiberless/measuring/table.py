@@ -11,9 +11,9 @@ from astropy.table import Table
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from fiberless.contract.properties import Classification, Flag, Measurement
 from fiberless.errors import UsageError
 from fiberless.measuring.document import MeasuredSpectrum
-from fiberless.properties import Classification, Flag, Measurement
 
 __all__ = ["check_output", "measured_table", "row_table", "write_rows"]
 

@@ -6,8 +6,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, cat, nn
 from torch.nn import functional as F  # noqa: N812
 
+from fiberless.nn.polar import ORDERS, RADII_PX, polar_basis
 from fiberless.nn.residual_mlp import ResidualMLP
-from fiberless.polar import ORDERS, RADII_PX, polar_basis
 
 __all__ = ["ImageEncoder"]
 
@@ -18,7 +18,7 @@ _LARGEST = 8.0
 class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers has no types
     """Polar moments of the pixels and aperture photometry, then residual MLPs.
 
-    Moments (`fiberless.polar`) are linear in the scaled image and turn with it, so that training sees every
+    Moments (`nn.polar`) are linear in the scaled image and turn with it, so that training sees every
     orientation of a galaxy for the price of a few multiplications, and learns from cached moments.
 
     Parameters
@@ -75,7 +75,7 @@ class ImageEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
         self.moment_scale.copy_(scale.clamp(min=1e-6))
 
     def project(self, image: Tensor) -> Tensor:
-        """Moments (B, C, Q) float32 of images (B, C, S, S), as `fiberless.polar.project` gives them."""
+        """Moments (B, C, Q) float32 of images (B, C, S, S), as `fiberless.nn.polar.project` gives them."""
         return image.float().flatten(2) @ self._vectors.to(image.device)
 
     def turn(self, moments: Tensor, angle: Tensor, *, mirrored: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ from typing import Final, Literal, TypeAlias
 from astropy.table import Table
 from pydantic import BaseModel
 
-from fiberless.analysis.lick import index_bands
+from fiberless.analysis.indices.lick import index_bands
+from fiberless.analysis.lines.reported import REPORTED_LINES
 from fiberless.analysis.measure import EW_UNIT, lick_unit
 from fiberless.analysis.measure import FLUX_UNIT as LINE_FLUX_UNIT
-from fiberless.analysis.reported_lines import REPORTED_LINES
+from fiberless.astro.lines import lines
 from fiberless.contract import Prediction
-from fiberless.lines import lines
-from fiberless.properties import Classification, Measurement, Properties
+from fiberless.contract.properties import Classification, Measurement, Properties
 
 __all__ = [
     "FLUX_UNIT",
@@ -219,7 +219,7 @@ def _cells(row: Property, found: Measurement | Classification | None) -> tuple[C
 
 
 def _table_rows() -> list[Property]:
-    table = Table.read(str(files("fiberless") / "tables" / "properties.ecsv"), format="ascii.ecsv")
+    table = Table.read(str(files("fiberless.contract") / "tables" / "properties.ecsv"), format="ascii.ecsv")
     return [
         Property(
             name=str(row["name"]),

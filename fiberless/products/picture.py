@@ -5,9 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.cutout import Cutout
 from fiberless.errors import FatalError
-from fiberless.plot import lupton_rgb
+from fiberless.images.cutout import Cutout
+from fiberless.products.plot import lupton_rgb
 
 __all__ = ["cutout_png"]
 

@@ -4,7 +4,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any, Final
 
-from fiberless.manifest import Manifest
+from fiberless.contract.manifest import Manifest
 from fiberless.training.figures import (
     ablation_text,
     accuracy_table,

@@ -16,12 +16,12 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS
+from fiberless.datasets.process_pool import process_pool
 from fiberless.datasets.shards import DatasetInfo, ShardSet
 from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.basis_posterior import BasisFit, GaussianPrior, Nuisance, joined
 from fiberless.inference.projection import fit_spectra
-from fiberless.process_pool import process_pool
-from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS
 
 __all__ = ["OBSERVED_NUISANCE", "ObservedLatents", "draw_latents", "fit_data", "independent_ivar"]
 

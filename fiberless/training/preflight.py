@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from fiberless.bands import N_BANDS
+from fiberless.astro.bands import N_BANDS
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
-from fiberless.polar import polar_basis
+from fiberless.nn.polar import polar_basis
 from fiberless.training.config import RunConfig, TrainingConfig
 
 __all__ = ["check_version_folder", "disk_needed", "pin_run", "refusal", "refuse_full_disk", "refuse_hopeless"]

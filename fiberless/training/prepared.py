@@ -16,13 +16,13 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from fiberless.arrays import FloatArray
+from fiberless.datasets.process_pool import process_pool
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
 from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
 from fiberless.inference.physical import reduced, true_physical
-from fiberless.polar import project
-from fiberless.process_pool import process_pool
+from fiberless.nn.polar import project
 from fiberless.training.config import TrainingConfig
 from fiberless.training.observed import fit_data
 

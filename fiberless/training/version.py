@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from fiberless.contract.manifest import Manifest
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.store import save_version
-from fiberless.manifest import Manifest
 from fiberless.training.card import render_card
 from fiberless.training.train import Trained
 

@@ -11,10 +11,10 @@ import pytest
 
 from app.main import create_app
 from fiberless.contract import QUEUE_PREDICT, PredictionRequest
-from fiberless.cutouts.fits import write_cutout
+from fiberless.images.fits.read import write_cutout
 from fiberless.inference.predictor import Predictor, load_predictor
-from fiberless.settings import Settings
-from fiberless.storage import open_store
+from fiberless.service.settings import Settings
+from fiberless.service.storage import open_store
 from fiberless.testing import TOY_VERSION, synthetic_cutout, write_toy_store
 
 

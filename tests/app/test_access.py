@@ -10,11 +10,11 @@ import pytest
 from app.access import is_public
 from app.main import create_app
 from app.methods import allowed_methods
-from fiberless.api_keys import Scope
 from fiberless.contract import QUEUE_PREDICT, PredictionRequest
-from fiberless.cutouts.fits import write_cutout
-from fiberless.settings import Settings
-from fiberless.storage import open_store
+from fiberless.images.fits.read import write_cutout
+from fiberless.service.api_keys import Scope
+from fiberless.service.settings import Settings
+from fiberless.service.storage import open_store
 from fiberless.testing import synthetic_cutout
 
 pytestmark = pytest.mark.anyio

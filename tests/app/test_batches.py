@@ -10,7 +10,7 @@ from astropy.table import Table
 from app.batch_results import result_rows
 from app.main import create_app
 from fiberless.products.columns import row_columns
-from fiberless.storage import open_store
+from fiberless.service.storage import open_store
 
 pytestmark = pytest.mark.anyio
 BATCHES = "/api/v1/batches"

@@ -11,12 +11,12 @@ from astropy.coordinates import SkyCoord
 from specutils import Spectrum
 
 from app.main import create_app
-from fiberless.api_keys import Scope
 from fiberless.client import AsyncClient
 from fiberless.contract import QUEUE_PREDICT, JobPhase, PredictionRequest
 from fiberless.errors import TransientError, UsageError
-from fiberless.settings import Settings
-from fiberless.storage import open_store
+from fiberless.service.api_keys import Scope
+from fiberless.service.settings import Settings
+from fiberless.service.storage import open_store
 from fiberless.testing import TOY_VERSION, synthetic_cutout
 
 pytestmark = pytest.mark.anyio

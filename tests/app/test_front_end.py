@@ -12,9 +12,9 @@ import pytest
 from app.guard import SECURITY_HEADERS
 from app.main import create_app
 from app.problem_pages import ADVICE
+from fiberless.contract.manifest import read_manifest
 from fiberless.errors import PROBLEMS
-from fiberless.manifest import read_manifest
-from fiberless.storage import open_store
+from fiberless.service.storage import open_store
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]

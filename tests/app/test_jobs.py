@@ -10,8 +10,8 @@ import uvicorn
 from app import job_events
 from app.main import create_app
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, Job, JobProgress, Target
-from fiberless.settings import Settings
-from fiberless.storage import Store, open_store
+from fiberless.service.settings import Settings
+from fiberless.service.storage import Store, open_store
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/predictions"

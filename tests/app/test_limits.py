@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.limits import Allowance, LocalBuckets, RateLimits
-from fiberless.launcher.broker import find_redis_server, redis_command
+from fiberless.service.launcher.broker import find_redis_server, redis_command
 
 pytestmark = pytest.mark.anyio
 

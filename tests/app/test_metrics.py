@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fiberless.contract import PredictionOptions
-from fiberless.storage import SubmitJob, open_store
+from fiberless.service.storage import SubmitJob, open_store
 from fiberless.testing import synthetic_cutout
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from fiberless.cutouts.fits import write_cutout
 from fiberless.errors import PROBLEMS
+from fiberless.images.fits.read import write_cutout
 from fiberless.testing import synthetic_cutout
 
 pytestmark = pytest.mark.anyio

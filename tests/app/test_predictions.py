@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from fiberless.contract import QUEUE_PREDICT, ErrorReport
 from fiberless.errors import ErrorKind
-from fiberless.storage import open_store
+from fiberless.service.storage import open_store
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/predictions"

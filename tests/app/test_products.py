@@ -14,7 +14,7 @@ from specutils import Spectrum
 
 from app.downloads import MEDIA_TYPES
 from fiberless.products.columns import SPECTRUM_COLUMNS
-from fiberless.storage import open_store
+from fiberless.service.storage import open_store
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/predictions"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.contract import Prediction
-from fiberless.storage import open_store
-from fiberless.wavelength import OBSERVED_WAVE_AA
+from fiberless.service.storage import open_store
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/predictions"

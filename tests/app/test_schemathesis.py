@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 
 from app.main import create_app
-from fiberless.cutouts.fits import write_cutout
-from fiberless.storage.cursor import encode_cursor
+from fiberless.images.fits.read import write_cutout
+from fiberless.service.storage.cursor import encode_cursor
 from fiberless.testing import synthetic_cutout
 
 GALAXIES = [write_cutout(synthetic_cutout(seed)) for seed in (1, 2)]

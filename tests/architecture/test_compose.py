@@ -14,8 +14,8 @@ import yaml
 from packaging.requirements import Requirement
 from pydantic import AliasChoices
 
-from fiberless.launcher.broker import redis_command
-from fiberless.settings import Settings
+from fiberless.service.launcher.broker import redis_command
+from fiberless.service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

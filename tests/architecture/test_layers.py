@@ -64,8 +64,8 @@ def test_the_contracts_hold():
         ("app/main.py", "import torch", "The front end never reaches torch"),
         ("app/service.py", "def late():\n    from fiberless.nn import ImageEncoder", "never reaches torch"),
         ("worker/predict.py", "import fastapi", "Workers never import fastapi"),
-        ("fiberless/analysis/breaks.py", "import sqlalchemy", "Only storage speaks SQL"),
-        ("fiberless/spectrum.py", "import fiberless.contract", "Rooms import downwards only"),
+        ("fiberless/analysis/indices/breaks.py", "import sqlalchemy", "Only storage speaks SQL"),
+        ("fiberless/analysis/spectrum.py", "import fiberless.products.fits", "Rooms import downwards only"),
     ],
 )
 def test_a_deliberate_violation_is_caught_and_named(copy, module, line, contract):

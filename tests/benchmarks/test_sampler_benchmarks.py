@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fiberless.contract.manifest import read_manifest
 from fiberless.datasets.mock.generate import generate
-from fiberless.manifest import read_manifest
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, write_toy_cascade, write_toy_store
 from tests.training_records import CASCADE_TRAINING, TRAINING
 

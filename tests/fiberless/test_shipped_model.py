@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
+from fiberless.astro.lines import line
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.contract import PredictionOptions, PredictionRequest
-from fiberless.cutouts.fits import read_cutout
+from fiberless.contract.manifest import list_versions, read_manifest, resolve_version, verify_files
+from fiberless.images.fits.read import read_cutout
 from fiberless.inference.predictor import load_predictor
-from fiberless.lines import line
-from fiberless.manifest import list_versions, read_manifest, resolve_version, verify_files
 from fiberless.testing import synthetic_cutout
-from fiberless.wavelength import OBSERVED_WAVE_AA
 
 ROOT = Path(__file__).parents[2]
 STORE = ROOT / "model_store"

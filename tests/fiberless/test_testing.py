@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from fiberless.apertures import aperture_nmgy, centres_px, sky_sigma_nmgy
-from fiberless.bands import magnitude
+from fiberless.astro.bands import magnitude
+from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.contract import PredictionOptions, PredictionRequest
+from fiberless.contract.manifest import read_manifest
+from fiberless.images.apertures import aperture_nmgy, centres_px, sky_sigma_nmgy
 from fiberless.inference.predictor import load_predictor
-from fiberless.manifest import read_manifest
 from fiberless.testing import synthetic_cutout, toy_spectra, write_toy_store
-from fiberless.wavelength import REST_WAVE_AA
 
 
 def test_equal_seeds_give_equal_pixels():

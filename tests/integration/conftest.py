@@ -12,9 +12,9 @@ import pytest
 import redis
 
 from fiberless.contract import PredictionOptions
-from fiberless.launcher.broker import find_redis_server
-from fiberless.settings import Settings
-from fiberless.storage import SubmitJob, open_store
+from fiberless.service.launcher.broker import find_redis_server
+from fiberless.service.settings import Settings
+from fiberless.service.storage import SubmitJob, open_store
 from fiberless.testing import synthetic_cutout, write_toy_store
 
 ROOT = Path(__file__).parents[2]

@@ -15,10 +15,10 @@ from sqlalchemy import func, select
 
 from app.main import create_app
 from fiberless.contract import JobPhase, PredictionOptions
-from fiberless.cutouts.fits import write_cutout
-from fiberless.hints import Hints
-from fiberless.storage import BatchHead, BatchRow
-from fiberless.storage.schema import JOB, JOB_EVENT, PREDICTION
+from fiberless.images.fits.read import write_cutout
+from fiberless.service.queue import Hints
+from fiberless.service.storage import BatchHead, BatchRow
+from fiberless.service.storage.schema import JOB, JOB_EVENT, PREDICTION
 from fiberless.testing import synthetic_cutout
 from worker.sweeper import Sweeper
 

@@ -9,12 +9,12 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from fiberless.apertures import aperture_nmgy, centres_px
-from fiberless.bands import BANDS
-from fiberless.cutouts.fits import read_cutout
-from fiberless.cutouts.frames import find_fields, read_frame
-from fiberless.cutouts.pixels import stored_pixels
-from fiberless.cutouts.sdss_names import FieldName, frame_path
+from fiberless.astro.bands import BANDS
+from fiberless.images.apertures import aperture_nmgy, centres_px
+from fiberless.images.fits.pixels import stored_pixels
+from fiberless.images.fits.read import read_cutout
+from fiberless.sources.sdss.frames import find_fields, read_frame
+from fiberless.sources.sdss.names import FieldName, frame_path
 from fiberless.testing import write_toy_store
 from tests.running_service import PATIENCE_SECONDS, serving
 from tests.survey_files import object_id, write_field_list, write_object_table

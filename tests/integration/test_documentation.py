@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from fiberless.cli import app
-from fiberless.cutouts.fits import write_cutout
+from fiberless.images.fits.read import write_cutout
 from fiberless.testing import synthetic_cutout, write_toy_store
 from fiberless.training.config import read_config
 from tests.running_service import serving

@@ -6,7 +6,7 @@ import pytest
 
 from fiberless.client import Client
 from fiberless.contract import Prediction, PredictionOptions, PredictionRequest
-from fiberless.cutouts.fits import read_cutout, write_cutout
+from fiberless.images.fits.read import read_cutout, write_cutout
 from fiberless.inference.predictor import load_predictor
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, synthetic_cutout, write_toy_cascade, write_toy_store
 from tests.running_service import PATIENCE_SECONDS, serving

@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from fiberless.hints import Hints, make_celery
+from fiberless.service.queue import Hints, make_celery
 
 pytestmark = pytest.mark.stack
 

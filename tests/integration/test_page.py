@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from fiberless.cutouts.fits import write_cutout
+from fiberless.images.fits.read import write_cutout
 from fiberless.testing import synthetic_cutout, write_toy_store
 from tests.running_service import serving
 

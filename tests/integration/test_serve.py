@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from fiberless.client import Client
-from fiberless.cutouts.fits import write_cutout
+from fiberless.images.fits.read import write_cutout
 from fiberless.testing import synthetic_cutout, write_toy_store
 from tests.running_service import PATIENCE_SECONDS, PROCESSES, serving
 
@@ -78,7 +78,7 @@ def test_it_says_when_it_cannot_start(tmp_path, model_store):
 
 
 def test_port_and_data_folder_come_from_the_environment_too(tmp_path, monkeypatch):
-    from fiberless.settings import Settings  # noqa: PLC0415  # reads the environment when it is made
+    from fiberless.service.settings import Settings  # noqa: PLC0415  # reads the environment when it is made
 
     monkeypatch.setenv("PORT", "8123")
     monkeypatch.setenv("DATA_DIR", str(tmp_path))

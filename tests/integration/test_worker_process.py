@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import func, select
 
 from fiberless.contract import JobPhase, PredictionOptions, Target
-from fiberless.hints import Hints
-from fiberless.storage import SubmitJob
-from fiberless.storage.schema import PREDICTION
+from fiberless.service.queue import Hints
+from fiberless.service.storage import SubmitJob
+from fiberless.service.storage.schema import PREDICTION
 from worker.sweeper import Sweeper
 
 pytestmark = pytest.mark.stack

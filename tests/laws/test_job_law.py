@@ -23,9 +23,9 @@ from fiberless.contract import (
     PredictionResult,
 )
 from fiberless.inference.predictor import load_predictor
-from fiberless.settings import Settings
-from fiberless.storage import SubmitJob, open_store
-from fiberless.storage.schema import JOB, PREDICTION
+from fiberless.service.settings import Settings
+from fiberless.service.storage import SubmitJob, open_store
+from fiberless.service.storage.schema import JOB, PREDICTION
 from fiberless.testing import synthetic_cutout, write_toy_store
 
 MAX_ATTEMPTS = 3

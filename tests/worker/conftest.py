@@ -3,9 +3,9 @@ from sqlalchemy import update
 
 from fiberless.contract import PredictionOptions, PredictionRequest, PredictionResult, Target
 from fiberless.inference.predictor import load_predictor
-from fiberless.settings import Settings
-from fiberless.storage import SubmitJob, open_store
-from fiberless.storage.schema import JOB
+from fiberless.service.settings import Settings
+from fiberless.service.storage import SubmitJob, open_store
+from fiberless.service.storage.schema import JOB
 from fiberless.testing import synthetic_cutout, write_toy_store
 
 

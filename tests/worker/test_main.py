@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from fiberless.settings import Settings
-from fiberless.storage import open_store
+from fiberless.service.settings import Settings
+from fiberless.service.storage import open_store
 from worker.identity import new_worker_id
 
 

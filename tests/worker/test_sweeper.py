@@ -1,7 +1,7 @@
 import pytest
 
 from fiberless.contract import JobPhase, PredictionOptions, Target
-from fiberless.storage import BatchHead, BatchRow
+from fiberless.service.storage import BatchHead, BatchRow
 from worker.sweeper import Sweeper
 
 

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import FloatArray
-from fiberless.bands import N_BANDS, PIXEL_SCALE_ARCSEC
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.astro.bands import N_BANDS, PIXEL_SCALE_ARCSEC
+from fiberless.images.cutout import CUTOUT_PIXELS
 
 __all__ = ["CALIBRATION_SIGMA", "NMGY_PER_COUNT", "expose", "resampling_matrices"]
 

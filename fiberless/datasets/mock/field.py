@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.bands import N_BANDS, PIXEL_SCALE_ARCSEC
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.astro.bands import N_BANDS, PIXEL_SCALE_ARCSEC
 from fiberless.datasets.mock.seeing import Seeing
+from fiberless.images.cutout import CUTOUT_PIXELS
 
 __all__ = ["FAINTEST_R", "Neighbours", "add_neighbours", "draw_neighbours"]
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from fiberless import __version__
 from fiberless.datasets.mock.survey import TRUTH_NAMES, simulate
+from fiberless.datasets.process_pool import process_pool
 from fiberless.datasets.shards import DatasetInfo, write_info, write_shard
 from fiberless.errors import UsageError
-from fiberless.process_pool import process_pool
 
 __all__ = ["SHARD_SIZE", "generate"]
 

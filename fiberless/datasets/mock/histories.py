@@ -7,8 +7,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from fiberless.arrays import FloatArray
+from fiberless.astro.ssp import AGE_EDGES_GYR, YOUNG_GYR, SspGrid
 from fiberless.datasets.mock.population import Population
-from fiberless.ssp import AGE_EDGES_GYR, YOUNG_GYR, SspGrid
 
 __all__ = ["BULGE", "OLD_DISK", "SHEETS", "YOUNG_DISK", "formed_mass"]
 

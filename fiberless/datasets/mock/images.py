@@ -7,13 +7,13 @@ import numpy as np
 import scipy.fft
 
 from fiberless.arrays import ComplexArray, FloatArray
-from fiberless.bands import N_BANDS, PIXEL_SCALE_ARCSEC
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.astro.bands import N_BANDS, PIXEL_SCALE_ARCSEC
 from fiberless.datasets.mock.detector import DARK_VARIANCE, GAIN, NMGY_PER_COUNT, expose
 from fiberless.datasets.mock.field import add_neighbours, draw_neighbours
 from fiberless.datasets.mock.population import Population
 from fiberless.datasets.mock.profiles import GRID, elliptical, fibre_weights, shift, wave_numbers
 from fiberless.datasets.mock.seeing import PSF_FWHM_ARCSEC, Seeing, draw_seeing
+from fiberless.images.cutout import CUTOUT_PIXELS
 
 __all__ = [
     "DARK_VARIANCE",

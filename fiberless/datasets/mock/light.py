@@ -7,8 +7,11 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.bands import BANDS, N_BANDS, band_density
-from fiberless.cosmology import luminosity_distance_cm
+from fiberless.astro.bands import BANDS, N_BANDS, band_density
+from fiberless.astro.cosmology import luminosity_distance_cm
+from fiberless.astro.dust import birth_cloud_curve, calzetti_curve
+from fiberless.astro.ssp import AGE_EDGES_GYR, BIRTH_CLOUD_GYR, WIDE_WAVE_AA, SspGrid, load_ssp
+from fiberless.astro.wavelength import TEMPLATE_WAVE_AA
 from fiberless.datasets.mock.histories import BULGE, OLD_DISK, YOUNG_DISK, formed_mass
 from fiberless.datasets.mock.library import library_correction, library_step
 from fiberless.datasets.mock.nebular import (
@@ -20,9 +23,6 @@ from fiberless.datasets.mock.nebular import (
     star_forming_lines,
 )
 from fiberless.datasets.mock.population import REDSHIFT_RANGE, Population
-from fiberless.dust import birth_cloud_curve, calzetti_curve
-from fiberless.ssp import AGE_EDGES_GYR, BIRTH_CLOUD_GYR, WIDE_WAVE_AA, SspGrid, load_ssp
-from fiberless.wavelength import TEMPLATE_WAVE_AA
 
 __all__ = ["Light", "attenuation_v", "fibre_continuum", "flux_scale", "shine"]
 

@@ -11,8 +11,7 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import FloatArray
-from fiberless.datasets.mock.population import SEYFERT, Population
-from fiberless.lines import (
+from fiberless.astro.lines import (
     BALMER_DECREMENT,
     HELIUM_SHARES,
     NEIII_BLEND_SHARE,
@@ -21,6 +20,7 @@ from fiberless.lines import (
     OIII_DOUBLET_RATIO,
     all_lines,
 )
+from fiberless.datasets.mock.population import SEYFERT, Population
 
 __all__ = ["LINE_NAMES", "LINE_WAVE_AA", "agn_lines", "lier_lines", "star_forming_lines"]
 

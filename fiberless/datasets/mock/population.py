@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.cosmology import kpc_per_arcsec, volume_element
+from fiberless.astro.cosmology import kpc_per_arcsec, volume_element
 
 __all__ = ["NO_AGN", "REDSHIFT_RANGE", "SEYFERT", "WEAK_AGN", "Population", "draw_population"]
 

@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 from scipy.special import gamma, gammaincinv, j1
 
 from fiberless.arrays import FloatArray
-from fiberless.bands import PIXEL_SCALE_ARCSEC
+from fiberless.astro.bands import PIXEL_SCALE_ARCSEC
 
 __all__ = [
     "FIBRE_RADIUS_ARCSEC",

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import FloatArray
-from fiberless.bands import N_BANDS, PIXEL_SCALE_ARCSEC
+from fiberless.astro.bands import N_BANDS, PIXEL_SCALE_ARCSEC
 from fiberless.datasets.mock.profiles import PSF_FWHM_SIGMAS, PSF_SHARES, PSF_WIDTHS, psf
 
 __all__ = ["PSF_FWHM_ARCSEC", "Seeing", "draw_seeing"]

@@ -9,8 +9,7 @@ from numpy.polynomial.legendre import legvander
 from scipy.special import ndtr
 
 from fiberless.arrays import FloatArray
-from fiberless.datasets.mock.nebular import LINE_WAVE_AA
-from fiberless.wavelength import (
+from fiberless.astro.wavelength import (
     LIGHT_SPEED_KMS,
     OBSERVED_WAVE_AA,
     PIXEL_KMS,
@@ -19,6 +18,7 @@ from fiberless.wavelength import (
     sigma_instrument_kms,
     sigma_library_kms,
 )
+from fiberless.datasets.mock.nebular import LINE_WAVE_AA
 
 __all__ = [
     "CALIBRATION_DEGREE",

@@ -6,10 +6,17 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from fiberless.analysis.stellar_fit.populations import population_values
-from fiberless.analysis.stellar_fit.templates import templates
 from fiberless.arrays import BoolArray, FloatArray
-from fiberless.bands import BANDS, magnitude
+from fiberless.astro.bands import BANDS, magnitude
+from fiberless.astro.extinction import transmission
+from fiberless.astro.lines import line
+from fiberless.astro.ssp import load_ssp
+from fiberless.astro.wavelength import (
+    OBSERVED_WAVE_AA,
+    REST_WAVE_AA,
+    normalisation_weights,
+    resample_log_flux,
+)
 from fiberless.datasets.mock.histories import YOUNG_DISK
 from fiberless.datasets.mock.images import fibre_fractions, render, shape_sheets
 from fiberless.datasets.mock.light import Light, attenuation_v, fibre_continuum, shine
@@ -24,15 +31,8 @@ from fiberless.datasets.mock.spectra import (
     fibre_noise,
     rest_window,
 )
-from fiberless.extinction import transmission
-from fiberless.lines import line
-from fiberless.ssp import load_ssp
-from fiberless.wavelength import (
-    OBSERVED_WAVE_AA,
-    REST_WAVE_AA,
-    normalisation_weights,
-    resample_log_flux,
-)
+from fiberless.stellar.populations import population_values
+from fiberless.stellar.templates import templates
 
 __all__ = ["FAINT_LIMIT", "MAIN_LIMIT", "TRUTH_NAMES", "simulate"]
 

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.apertures import aperture_nmgy
 from fiberless.arrays import FloatArray
-from fiberless.bands import BANDS, magnitude
-from fiberless.cutout import Cutout
-from fiberless.plot import lupton_rgb
+from fiberless.astro.bands import BANDS, magnitude
+from fiberless.images.apertures import aperture_nmgy
+from fiberless.images.cutout import Cutout
+from fiberless.products.plot import lupton_rgb
 
 __all__ = ["GalleryEntry", "draw_gallery", "pick_alike"]
 

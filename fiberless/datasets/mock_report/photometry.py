@@ -8,13 +8,13 @@ import numpy as np
 from astropy.table import Table
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.bands import BANDS, N_BANDS, magnitude
+from fiberless.astro.bands import BANDS, N_BANDS, magnitude
+from fiberless.astro.ssp import load_ssp
 from fiberless.datasets.mock.light import shine
 from fiberless.datasets.mock.population import draw_population
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
-from fiberless.ssp import load_ssp
 
 __all__ = [
     "BRIGHT_LIMIT",

@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.apertures import aperture_nmgy
 from fiberless.arrays import BoolArray, FloatArray
-from fiberless.bands import BANDS, N_BANDS, PIXEL_SCALE_ARCSEC, magnitude
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.astro.bands import BANDS, N_BANDS, PIXEL_SCALE_ARCSEC, magnitude
 from fiberless.datasets.mock.seeing import Seeing, draw_seeing
 from fiberless.datasets.mock_report.real_images import RealImages, find_peaks, frame_planes
 from fiberless.datasets.mock_report.shapes import adaptive_fwhm_px, axis_ratio, light_radii_arcsec
+from fiberless.images.apertures import aperture_nmgy
+from fiberless.images.cutout import CUTOUT_PIXELS
 
 __all__ = ["PixelRow", "compare_pixels"]
 

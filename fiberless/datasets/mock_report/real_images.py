@@ -10,16 +10,16 @@ import numpy as np
 import scipy.ndimage
 from astropy.io import fits
 
-from fiberless.apertures import aperture_nmgy, sky_sigma_nmgy
 from fiberless.arrays import FloatArray, IntArray
-from fiberless.bands import BANDS, magnitude
-from fiberless.cutout import CUTOUT_PIXELS
-from fiberless.cutouts.frames import find_fields, read_frame
-from fiberless.cutouts.pixels import pad_with_noise
-from fiberless.cutouts.sdss import cut_frames
-from fiberless.cutouts.wcs import astropy_wcs
+from fiberless.astro.bands import BANDS, magnitude
 from fiberless.datasets.mock_report.shapes import adaptive_fwhm_px
 from fiberless.errors import FiberlessError
+from fiberless.images.apertures import aperture_nmgy, sky_sigma_nmgy
+from fiberless.images.cutout import CUTOUT_PIXELS
+from fiberless.images.fits.pixels import pad_with_noise
+from fiberless.images.fits.wcs import astropy_wcs
+from fiberless.sources.sdss.cut import cut_frames
+from fiberless.sources.sdss.frames import find_fields, read_frame
 
 __all__ = ["RealImages", "find_peaks", "frame_planes", "read_real_images"]
 

@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.apertures import aperture_nmgy, centres_px
 from fiberless.arrays import FloatArray
-from fiberless.bands import BANDS
+from fiberless.astro.bands import BANDS
+from fiberless.images.apertures import aperture_nmgy, centres_px
 
 __all__ = ["adaptive_fwhm_px", "axis_ratio", "light_radii_arcsec"]
 

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from astropy.io import fits
 
-from fiberless.analysis.breaks import dn4000
+from fiberless.analysis.indices.breaks import dn4000
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import BoolArray, FloatArray
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, air_to_vacuum, resample_log_flux
 from fiberless.datasets.mock.survey import MAIN_LIMIT
-from fiberless.wavelength import OBSERVED_WAVE_AA, air_to_vacuum, resample_log_flux
 
 __all__ = ["Locus", "SpectraSummary", "locus_of_mock", "read_real_locus", "summarise_spectra"]
 

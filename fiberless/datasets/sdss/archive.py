@@ -13,9 +13,9 @@ from typing import Final
 
 import httpx
 
-from fiberless.cutouts.download import asked_pause_seconds
 from fiberless.datasets.sdss.options import USER_AGENT, Manners
 from fiberless.errors import FatalError, TransientError
+from fiberless.sources.download import asked_pause_seconds
 
 __all__ = ["Archive", "Fetched", "Pace"]
 

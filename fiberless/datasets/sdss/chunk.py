@@ -10,10 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from fiberless.arrays import FloatArray
-from fiberless.bands import N_BANDS
-from fiberless.cutout import CUTOUT_PIXELS
-from fiberless.cutouts.pixels import check_bands
-from fiberless.cutouts.sdss import cut_frames
+from fiberless.astro.bands import N_BANDS
+from fiberless.astro.extinction import galactic_ebv
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.datasets.sdss.archive import Fetched
 from fiberless.datasets.sdss.catalogue import Galaxy
 from fiberless.datasets.sdss.cube import CubeFile
@@ -22,8 +21,9 @@ from fiberless.datasets.sdss.options import EBV_PER_EXTINCTION_R, Selection
 from fiberless.datasets.sdss.spectra import Rejected, Rejection, judge, ln_norm, read_spectrum, to_grid
 from fiberless.datasets.shards import write_shard
 from fiberless.errors import FatalError, UsageError
-from fiberless.extinction import galactic_ebv
-from fiberless.wavelength import OBSERVED_WAVE_AA
+from fiberless.images.cutout import CUTOUT_PIXELS
+from fiberless.images.fits.pixels import check_bands
+from fiberless.sources.sdss.cut import cut_frames
 
 __all__ = ["SDSS_COLUMNS", "TRUTH_NAMES", "ChunkJob", "Outcome", "Source", "build_chunk", "chunk_record"]
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from astropy.coordinates import SkyCoord
 
 from fiberless.arrays import FloatArray, IntArray
-from fiberless.bands import N_BANDS
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.astro.bands import N_BANDS
 from fiberless.datasets.sdss.catalogue import Catalogue
 from fiberless.errors import UsageError
+from fiberless.images.cutout import CUTOUT_PIXELS
 
 __all__ = ["CubeFile", "map_npz"]
 

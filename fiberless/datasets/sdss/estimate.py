@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fiberless.bands import N_BANDS
+from fiberless.astro.bands import N_BANDS
 from fiberless.datasets.sdss.catalogue import Catalogue
 from fiberless.datasets.sdss.options import Manners
 from fiberless.errors import UsageError

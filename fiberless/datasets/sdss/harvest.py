@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fiberless.arrays import IntArray
-from fiberless.bands import BANDS
+from fiberless.astro.bands import BANDS
 from fiberless.datasets.sdss.archive import Archive, Fetched
 from fiberless.datasets.sdss.catalogue import Catalogue, Galaxy
 from fiberless.datasets.sdss.chunk import ChunkJob, Source, build_chunk, chunk_record

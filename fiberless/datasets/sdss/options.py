@@ -6,10 +6,10 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from fiberless import __version__
-from fiberless.bands import BANDS
-from fiberless.cutouts.sdss_names import FieldName
-from fiberless.cutouts.sdss_names import frame_path as path_of_frame
-from fiberless.extinction import EXTINCTION_PER_EBV
+from fiberless.astro.bands import BANDS
+from fiberless.astro.extinction import EXTINCTION_PER_EBV
+from fiberless.sources.sdss.names import FieldName
+from fiberless.sources.sdss.names import frame_path as path_of_frame
 
 __all__ = [
     "ARCHIVE_URL",

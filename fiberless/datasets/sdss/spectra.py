@@ -11,10 +11,10 @@ from scipy.sparse import csr_array
 
 from fiberless.analysis.rebinning import bin_edges
 from fiberless.arrays import BoolArray, FloatArray
+from fiberless.astro.wavelength import NORMALISATION_RANGE_AA, OBSERVED_WAVE_AA
 from fiberless.datasets.sdss.options import Selection
 from fiberless.errors import UsageError
-from fiberless.sdss_spectrum import read_sdss
-from fiberless.wavelength import NORMALISATION_RANGE_AA, OBSERVED_WAVE_AA
+from fiberless.sources.sdss.spec_file import read_sdss
 
 __all__ = [
     "GridSpectrum",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fiberless.manifest import Manifest
+from fiberless.contract.manifest import Manifest
 from fiberless.training.figures import markdown_table
 
 __all__ = ["render_cascade_card"]

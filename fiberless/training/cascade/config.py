@@ -5,7 +5,7 @@ from typing import Any, Final, Self
 
 from pydantic import Field
 
-from fiberless.apertures import PHOTOMETRY_NAMES
+from fiberless.images.apertures import PHOTOMETRY_NAMES
 from fiberless.training.config import RunConfig, StageConfig
 
 __all__ = ["CascadeConfig", "CascadeStage", "paper_config", "slim_config"]

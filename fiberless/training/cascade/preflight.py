@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Final
 
-from fiberless.cutout import CUTOUT_PIXELS
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.datasets.shards import ShardSet
+from fiberless.images.cutout import CUTOUT_PIXELS
 from fiberless.training.cascade.config import CascadeConfig, CascadeStage
 from fiberless.training.preflight import refusal, refuse_full_disk
-from fiberless.wavelength import OBSERVED_WAVE_AA
 
 __all__ = ["refuse_hopeless_cascade"]
 

@@ -16,12 +16,12 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
 from fiberless.inference.spectrum_scaler import SpectrumScaler, ln_aperture_flux
 from fiberless.training.cascade.config import CascadeConfig
-from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
 __all__ = ["CascadeData", "prepare_cascade"]
 

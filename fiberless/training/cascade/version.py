@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from fiberless.contract.manifest import Manifest
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.inference.cascade import CascadeFamily
 from fiberless.inference.store import save_cascade
-from fiberless.manifest import Manifest
 from fiberless.training.cascade.card import render_cascade_card
 from fiberless.training.cascade.train import TrainedCascade
 

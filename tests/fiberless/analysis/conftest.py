@@ -11,9 +11,9 @@ from scipy.special import ndtr
 
 from fiberless.analysis.rebinning import bin_edges
 from fiberless.arrays import FloatArray
-from fiberless.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, line, lines
-from fiberless.ssp import load_ssp
-from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS, sigma_instrument_kms
+from fiberless.astro.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, line, lines
+from fiberless.astro.ssp import load_ssp
+from fiberless.astro.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS, sigma_instrument_kms
 
 SPECTRA = Path(__file__).parents[4] / "shared" / "data" / "spectra"
 RATIO_TO_HBETA = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fiberless.analysis.calibration import CALIBRATION_DEGREE, CALIBRATION_RMS, calibration_modes
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.datasets.mock import spectra
-from fiberless.wavelength import OBSERVED_WAVE_AA
 
 
 def test_it_is_the_simulator_s():

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from fiberless.analysis.lick import index_bands
+from fiberless.analysis.indices.lick import index_bands
+from fiberless.analysis.lines.reported import REPORTED_LINES
 from fiberless.analysis.measure import LINES, measure_candidates, sample_values
-from fiberless.analysis.reported_lines import REPORTED_LINES
+from fiberless.astro.lines import lines
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
+from fiberless.contract.properties import Flag, Properties, summarise
 from fiberless.errors import UsageError
-from fiberless.lines import lines
-from fiberless.properties import Flag, Properties, summarise
-from fiberless.wavelength import OBSERVED_WAVE_AA
 
 KEYS = {"redshift", "dn4000", "gas_sigma", "gas_velocity", "bpt_class"} | {
     f"{kind}_{name}" for kind in ("flux", "ew") for name in REPORTED_LINES

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fiberless.analysis.bpt import BptClass
+from fiberless.analysis.gas.bpt import BptClass
 from fiberless.analysis.measure import VELOCITY_SEARCH_KMS, sample_values
 
 STAR_FORMING = ("1045-52725-0628", "0266-51602-0107", "0412-51871-0308", "0412-52258-0302")

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
+from fiberless.analysis.lines.reported import REPORTED_LINES
 from fiberless.analysis.observed import measure_observed, measure_predicted
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.analysis.reported_lines import REPORTED_LINES
 from fiberless.analysis.synthetic_photometry import magnitudes
-from fiberless.bands import LIGHT_SPEED_AA_S, NMGY_FNU_CGS, magnitude
+from fiberless.astro.bands import LIGHT_SPEED_AA_S, NMGY_FNU_CGS, magnitude
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
+from fiberless.contract.properties import Flag
 from fiberless.datasets.mock.spectra import calibration_error
-from fiberless.properties import Flag
-from fiberless.sdss_spectrum import read_sdss
-from fiberless.wavelength import OBSERVED_WAVE_AA
+from fiberless.sources.sdss.spec_file import read_sdss
 
 SNR = 25.0
 

@@ -16,18 +16,27 @@ import numpy as np
 import pytest
 
 from fiberless.analysis import gas
-from fiberless.analysis.bpt import log_ratio
-from fiberless.analysis.breaks import break_strength
-from fiberless.analysis.lick import composite_indices, lick_indices
-from fiberless.analysis.lick_system import lick_system_values
-from fiberless.analysis.line_fit import fit_spectra
+from fiberless.analysis.gas.bpt import log_ratio
+from fiberless.analysis.indices.breaks import break_strength
+from fiberless.analysis.indices.lick import composite_indices, lick_indices
+from fiberless.analysis.indices.lick_system import lick_system_values
+from fiberless.analysis.lines.fit import fit_spectra
+from fiberless.analysis.lines.reported import REPORTED_LINES, line_values
 from fiberless.analysis.observed import SpectrumMeasurements, measure_observed
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.analysis.redshift import ERROR_FLOOR_KMS, find_redshift
-from fiberless.analysis.reported_lines import REPORTED_LINES, line_values
-from fiberless.analysis.stellar_fit import PREDICTED_RESAMPLING_KMS
+from fiberless.analysis.redshift.search import ERROR_FLOOR_KMS, find_redshift
 from fiberless.arrays import BoolArray, FloatArray
-from fiberless.bands import band_density, magnitude
+from fiberless.astro.bands import band_density, magnitude
+from fiberless.astro.lines import line
+from fiberless.astro.ssp import load_ssp
+from fiberless.astro.wavelength import (
+    LIGHT_SPEED_KMS,
+    OBSERVED_WAVE_AA,
+    PREDICTED_RESAMPLING_KMS,
+    REST_WAVE_AA,
+    resample_log_flux,
+)
+from fiberless.contract.properties import Flag, Measurement
 from fiberless.datasets.mock.images import fibre_fractions, shape_sheets
 from fiberless.datasets.mock.light import fibre_continuum, shine
 from fiberless.datasets.mock.nebular import LINE_NAMES
@@ -41,10 +50,6 @@ from fiberless.datasets.mock.spectra import (
     fibre_noise,
     rest_window,
 )
-from fiberless.lines import line
-from fiberless.properties import Flag, Measurement
-from fiberless.ssp import load_ssp
-from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
 
 N = int(os.environ.get("PULL_MOCKS", "150"))
 SIGMA_OF_LEVEL = 0.994458

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import update
 from typer.testing import CliRunner
 
-from fiberless.api_keys import Scope, Token
 from fiberless.cli import app, main
 from fiberless.contract import PredictionOptions, Target
-from fiberless.settings import Settings
-from fiberless.storage import SubmitJob, open_store
-from fiberless.storage.schema import JOB
+from fiberless.service.api_keys import Scope, Token
+from fiberless.service.settings import Settings
+from fiberless.service.storage import SubmitJob, open_store
+from fiberless.service.storage.schema import JOB
 from fiberless.testing import TOY_VERSION, write_toy_store
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from fiberless.cli import app
 from fiberless.client import Client
 from fiberless.contract import PredictionOptions, PredictionRequest
-from fiberless.cutouts.fits import read_cutout, write_cutout
+from fiberless.images.fits.read import read_cutout, write_cutout
 from fiberless.inference.predictor import load_predictor
 from fiberless.testing import TOY_VERSION, synthetic_cutout, write_toy_store
 
@@ -83,7 +83,7 @@ def test_places_and_names_are_asked_of_the_service(words, target, monkeypatch):
         def __init__(self, url):
             super().__init__(url, transport=httpx.MockTransport(refuse))
 
-    monkeypatch.setattr("fiberless.remote_prediction.Client", Played)
+    monkeypatch.setattr("fiberless.cli.predict_remote.Client", Played)
     told = run("predict", *words, "--candidates", "3")
     assert str(told.exception) == "outside-footprint: no image there"
     assert posted == [{"target": target, "options": {"n_candidates": 3}}]

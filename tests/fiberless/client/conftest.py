@@ -1,8 +1,8 @@
 import pytest
 
 from fiberless.contract import PredictionOptions, PredictionRequest
+from fiberless.contract.manifest import Manifest
 from fiberless.inference.predictor import Predictor
-from fiberless.manifest import Manifest
 from fiberless.testing import synthetic_cutout, toy_family
 
 

@@ -1,9 +1,9 @@
 import pytest
 
+from fiberless.contract.manifest import read_manifest
 from fiberless.datasets.mock.generate import generate
 from fiberless.datasets.shards import ShardSet
 from fiberless.evaluation.evaluate import EvaluationOptions, evaluate
-from fiberless.manifest import read_manifest
 from fiberless.testing import toy_family, write_toy_store
 from tests.training_records import TRAINING
 

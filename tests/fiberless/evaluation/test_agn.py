@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fiberless.analysis.bpt import BptClass
+from fiberless.analysis.gas.bpt import BptClass
 from fiberless.evaluation.agn import agn_scores, agn_share, auc, binary_score
 
 SF, COMP, SEY, LIN, RET = (float(kind) for kind in BptClass)

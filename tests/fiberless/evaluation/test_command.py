@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from fiberless.cli import app
 from fiberless.cli.progress import command_line
-from fiberless.manifest import read_manifest
+from fiberless.contract.manifest import read_manifest
 
 
 def test_one_command_scores_reports_and_records(store, data, tmp_path):

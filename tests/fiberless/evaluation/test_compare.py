@@ -7,11 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from fiberless.cli import app
+from fiberless.contract.manifest import read_manifest
 from fiberless.evaluation.compare import _figures, _worse
 from fiberless.evaluation.comparison_report import comparison_text, verdict_text
 from fiberless.evaluation.pairs import HeldOut
 from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS
-from fiberless.manifest import read_manifest
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, write_toy_cascade
 from tests.training_records import CASCADE_TRAINING, TRAINING
 

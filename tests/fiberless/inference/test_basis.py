@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.inference.basis import (
     LatentScaler,
     SpectralBasis,
@@ -9,7 +10,6 @@ from fiberless.inference.basis import (
     without_amplitude,
 )
 from fiberless.testing import toy_spectra
-from fiberless.wavelength import REST_WAVE_AA
 
 
 @pytest.fixture(scope="module")

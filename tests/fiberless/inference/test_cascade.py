@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.contract import PredictionOptions, PredictionRequest
 from fiberless.errors import UsageError
 from fiberless.inference.conditioning import prepare
@@ -15,7 +16,6 @@ from fiberless.inference.store import load_family, load_version
 from fiberless.nn.spectrum_contrast import SpectrumContrast
 from fiberless.nn.spectrum_unet import SpectrumUNet
 from fiberless.testing import TOY_CASCADE, synthetic_cutout, toy_spectra
-from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
 
 @pytest.fixture(scope="module")

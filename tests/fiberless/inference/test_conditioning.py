@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from fiberless.apertures import PHOTOMETRY_NAMES
-from fiberless.cutout import Cutout
 from fiberless.errors import UsageError
+from fiberless.images.apertures import PHOTOMETRY_NAMES
+from fiberless.images.cutout import Cutout
 from fiberless.inference.conditioning import ConditionScaler, conditions_of, prepare, scale_images
 from fiberless.testing import synthetic_cutout
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fiberless.bands import nmgy_to_flambda, pivot_aa, synthetic_nmgy
+from fiberless.astro.bands import nmgy_to_flambda, pivot_aa, synthetic_nmgy
+from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.inference.basis import AMPLITUDE_INDEX, ln_mean_flux
 from fiberless.inference.conditioning import prepare
 from fiberless.inference.latent import LatentFamily
 from fiberless.testing import synthetic_cutout, toy_spectra
-from fiberless.wavelength import REST_WAVE_AA
 
 STEPS = 15
 

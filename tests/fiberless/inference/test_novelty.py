@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fiberless.bands import BANDS
-from fiberless.cutouts.fits import read_band_files
-from fiberless.cutouts.gate import Limits
-from fiberless.cutouts.sdss import cut_frames
+from fiberless.astro.bands import BANDS
+from fiberless.astro.extinction import galactic_ebv
 from fiberless.datasets.artefacts import ARTEFACTS, stars
 from fiberless.datasets.mock.survey import MAIN_LIMIT, TRUTH_NAMES, simulate
 from fiberless.evaluation.unusual import flagged_shares, flagged_table
-from fiberless.extinction import galactic_ebv
+from fiberless.images.fits.gate import Limits
+from fiberless.images.fits.read import read_band_files
 from fiberless.inference.conditioning import ConditionScaler, conditions_of, prepare
 from fiberless.inference.novelty import CHECKS, NoveltyDetector, reported
+from fiberless.sources.sdss.cut import cut_frames
 
 REAL = Path(__file__).parents[4] / "shared" / "data"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="real SDSS images are not at ../shared/data")

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from fiberless.contract.properties import Flag, Measurement
 from fiberless.datasets.shards import DatasetInfo, ShardSet, write_info, write_shard
 from fiberless.inference.basis import LatentScaler
 from fiberless.inference.physical import PHYSICAL_NAMES, absolute, reduced, true_physical
 from fiberless.inference.physical_properties import physical_properties
-from fiberless.properties import Flag, Measurement
 
 RNG = np.random.default_rng(0)
 VALUES = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fiberless.apertures import REFERENCE_SIGMA_NMGY
+from fiberless.images.apertures import REFERENCE_SIGMA_NMGY
 from fiberless.inference.pixel_checks import PIXEL_STATISTICS, pixel_statistics
 
 COLOURS = np.array([0.3, 0.6, 1.0, 1.3, 1.5])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
 from fiberless.inference.pixel_operator import seen_through
-from fiberless.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
 
 
 @pytest.mark.parametrize("redshift", [0.03, 0.0871, 0.17])

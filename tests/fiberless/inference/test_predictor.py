@@ -6,15 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from fiberless.apertures import REFERENCE_SIGMA_NMGY
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.contract import Prediction, PredictionOptions, PredictionRequest, prediction_id
-from fiberless.cutout import Cutout
+from fiberless.contract.properties import Flag
 from fiberless.errors import UsageError
+from fiberless.images.apertures import REFERENCE_SIGMA_NMGY
+from fiberless.images.cutout import Cutout
 from fiberless.inference.conditioning import prepare
 from fiberless.inference.predictor import Predictor, load_predictor
-from fiberless.properties import Flag
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, synthetic_cutout
-from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 
 FAMILY_OF = {TOY_VERSION: "latent", TOY_CASCADE: "cascade"}
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
+from fiberless.astro.wavelength import LOG10_STEP, OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.datasets.mock.survey import TRUTH_NAMES, simulate
 from fiberless.inference.basis import SpectralBasis
 from fiberless.inference.basis_posterior import GaussianPrior, Nuisance
 from fiberless.inference.projection import fit_basis, fit_spectra
-from fiberless.wavelength import LOG10_STEP, OBSERVED_WAVE_AA, resample_log_flux
 
 N = 300
 SIZE = 12

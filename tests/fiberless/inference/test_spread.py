@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA
 from fiberless.inference.spread import observed_spread
-from fiberless.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA
 
 
 def _line(height, wave_aa=6564.6):

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from fiberless.contract.manifest import (
+    file_sha256,
+    read_manifest,
+    resolve_version,
+    verify_files,
+    weights_sha256,
+)
 from fiberless.errors import FatalError, UsageError
 from fiberless.inference.store import load_version, save_version
-from fiberless.manifest import file_sha256, read_manifest, resolve_version, verify_files, weights_sha256
 
 FILES = (
     "basis.safetensors",

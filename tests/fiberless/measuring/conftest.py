@@ -11,10 +11,10 @@ from scipy.special import ndtr
 
 from fiberless.analysis.rebinning import bin_edges
 from fiberless.arrays import FloatArray
-from fiberless.lines import line
-from fiberless.sdss_spectrum import BRIGHT_SKY
-from fiberless.ssp import load_ssp
-from fiberless.wavelength import LIGHT_SPEED_KMS
+from fiberless.astro.lines import line
+from fiberless.astro.ssp import load_ssp
+from fiberless.astro.wavelength import LIGHT_SPEED_KMS
+from fiberless.sources.sdss.spec_file import BRIGHT_SKY
 
 REDSHIFT = 0.08
 LINE_FLUX = {

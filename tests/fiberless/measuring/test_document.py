@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from fiberless.analysis.observed import measure_observed
-from fiberless.analysis.redshift import RedshiftIssue
-from fiberless.properties import Flag
+from fiberless.analysis.redshift.search import RedshiftIssue
+from fiberless.contract.properties import Flag
 
 PAGE = (Path(__file__).parents[3] / "docs" / "measure.md").read_text(encoding="utf-8")
 

@@ -11,13 +11,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fiberless.cli import app
+from fiberless.contract.properties import Flag
 from fiberless.errors import UsageError
 from fiberless.measuring.document import MeasuredSpectrum
 from fiberless.measuring.files import measure_file
 from fiberless.measuring.plot import plot_measured
 from fiberless.measuring.survey import Surveyed, survey_comparison
 from fiberless.measuring.table import check_output, measured_table, row_table, write_rows
-from fiberless.properties import Flag
 
 REDSHIFT = 0.08
 HALPHA = 286.0

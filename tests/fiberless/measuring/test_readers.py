@@ -8,9 +8,9 @@ from astropy import units
 from astropy.io import fits
 from astropy.table import Table
 
+from fiberless.astro.wavelength import air_to_vacuum, vacuum_to_air
 from fiberless.errors import UsageError
 from fiberless.measuring.readers import read_spectrum_file
-from fiberless.wavelength import air_to_vacuum, vacuum_to_air
 
 
 def refusal(path, **options):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.analysis.stellar_fit import Estimate, FitOptions, fit_stars
-from fiberless.analysis.stellar_fit.populations import population_values
+from fiberless.astro.ssp import load_ssp
+from fiberless.contract.properties import Flag
 from fiberless.measuring.files import measure_file
 from fiberless.measuring.stars import CALIBRATION, calibrated, stellar_measurements
-from fiberless.properties import Flag
-from fiberless.sdss_spectrum import read_sdss
-from fiberless.ssp import load_ssp
+from fiberless.sources.sdss.spec_file import read_sdss
+from fiberless.stellar import Estimate, FitOptions, fit_stars
+from fiberless.stellar.populations import population_values
 
 REDSHIFT = 0.08
 SPECTRA = Path(__file__).parents[4] / "shared" / "data" / "spectra"

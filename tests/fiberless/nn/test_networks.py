@@ -9,7 +9,7 @@ from torch import nn
 
 from fiberless.inference.sampler import noise_levels
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
-from fiberless.polar import polar_basis, project
+from fiberless.nn.polar import polar_basis, project
 
 NETWORKS = (ImageEncoder, LatentEncoder, LatentDenoiser)
 

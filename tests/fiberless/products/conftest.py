@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.contract import (
     Candidate,
     CutoutInfo,
@@ -22,11 +23,10 @@ from fiberless.contract import (
     SamplerInfo,
     ServiceInfo,
 )
-from fiberless.cutout import Cutout, TangentWcs
+from fiberless.contract.properties import Classification, LineMeasurement, Measurement, Properties
+from fiberless.images.cutout import Cutout, TangentWcs
 from fiberless.inference.predictor import load_predictor
-from fiberless.properties import Classification, LineMeasurement, Measurement, Properties
 from fiberless.testing import synthetic_cutout, write_toy_store
-from fiberless.wavelength import OBSERVED_WAVE_AA
 
 COUNT = 3
 LENGTH = OBSERVED_WAVE_AA.size

@@ -1,7 +1,7 @@
 """The one table of columns: what it says is what predictions hold."""
 
+from fiberless.contract.properties import Classification, Properties
 from fiberless.products.columns import measured, property_columns, property_table, row_columns, row_of
-from fiberless.properties import Classification, Properties
 
 
 def test_every_property_that_the_toy_model_gives_is_in_the_table_with_its_unit(real_prediction):

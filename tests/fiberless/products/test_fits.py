@@ -11,8 +11,8 @@ from astropy.wcs import WCS
 from specutils import Spectrum
 
 from fiberless.contract import ObjectInfo
-from fiberless.cutouts.fits import read_cutout
 from fiberless.errors import UsageError
+from fiberless.images.fits.read import read_cutout
 from fiberless.products.fits import prediction_fits
 
 COUNT = 3

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fiberless.polar import polar_basis
+from fiberless.nn.polar import polar_basis
 from fiberless.training.contrastive import ContrastiveTowers, ln_error
 
 SIZE = 9

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from fiberless.analysis.rebinning import PixelFlux
+from fiberless.astro.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS
 from fiberless.datasets.mock.survey import TRUTH_NAMES, simulate
 from fiberless.datasets.shards import DatasetInfo, ShardSet, write_info, write_shard
 from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.basis_posterior import BasisFit
 from fiberless.training.observed import ObservedLatents, fit_data, independent_ivar
-from fiberless.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from fiberless.contract.manifest import read_manifest
 from fiberless.inference.store import load_version
-from fiberless.manifest import read_manifest
 from fiberless.training.config import StageConfig, StageName
 from fiberless.training.place import Place
 from fiberless.training.stage import Stage, run_stage

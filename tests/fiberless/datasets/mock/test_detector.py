@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fiberless.apertures import sky_sigma_nmgy
 from fiberless.datasets.mock.detector import CALIBRATION_SIGMA, expose, resampling_matrices
+from fiberless.images.apertures import sky_sigma_nmgy
 
 
 def test_phase_zero_leaves_pixels_as_they_are():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from fiberless.astro.ssp import AGE_EDGES_GYR, YOUNG_GYR, load_ssp
 from fiberless.datasets.mock.histories import BULGE, OLD_DISK, YOUNG_DISK, formed_mass
 from fiberless.datasets.mock.population import draw_population
-from fiberless.ssp import AGE_EDGES_GYR, YOUNG_GYR, load_ssp
 
 
 @pytest.fixture(scope="module")

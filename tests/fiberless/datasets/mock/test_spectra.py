@@ -2,6 +2,14 @@ import numpy as np
 import pytest
 from numpy.polynomial import legendre
 
+from fiberless.astro.wavelength import (
+    LIGHT_SPEED_KMS,
+    OBSERVED_WAVE_AA,
+    PIXEL_KMS,
+    TEMPLATE_WAVE_AA,
+    sigma_instrument_kms,
+    sigma_library_kms,
+)
 from fiberless.datasets.mock.nebular import LINE_NAMES, LINE_WAVE_AA
 from fiberless.datasets.mock.spectra import (
     CALIBRATION_RMS,
@@ -10,14 +18,6 @@ from fiberless.datasets.mock.spectra import (
     broaden,
     calibration_error,
     fibre_noise,
-)
-from fiberless.wavelength import (
-    LIGHT_SPEED_KMS,
-    OBSERVED_WAVE_AA,
-    PIXEL_KMS,
-    TEMPLATE_WAVE_AA,
-    sigma_instrument_kms,
-    sigma_library_kms,
 )
 
 

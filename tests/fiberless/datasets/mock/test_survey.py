@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from fiberless.analysis.breaks import dn4000
+from fiberless.analysis.indices.breaks import dn4000
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.apertures import aperture_nmgy
-from fiberless.bands import magnitude
+from fiberless.astro.bands import magnitude
+from fiberless.astro.extinction import transmission
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.datasets.mock.survey import MAIN_LIMIT, TRUTH_NAMES, simulate
 from fiberless.datasets.mock_report.shapes import light_radii_arcsec
-from fiberless.extinction import transmission
-from fiberless.wavelength import OBSERVED_WAVE_AA, resample_log_flux
+from fiberless.images.apertures import aperture_nmgy
 
 N = 1200
 

@@ -10,11 +10,11 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from fiberless.bands import BANDS
+from fiberless.astro.bands import BANDS
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.datasets.mock.survey import TRUTH_NAMES, simulate
 from fiberless.datasets.sdss.archive import Archive
 from fiberless.datasets.sdss.options import Manners, frame_path, spectrum_path
-from fiberless.wavelength import OBSERVED_WAVE_AA
 from tests.survey_server import SurveyServer
 
 FIRST_ID = 1237648720693755918

@@ -16,6 +16,7 @@ import pytest
 from astropy.io import fits
 from typer.testing import CliRunner
 
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.cli import app
 from fiberless.datasets.sdss.build import Build, Sizes, working_in
 from fiberless.datasets.sdss.dereddening import spectrum_correction
@@ -23,7 +24,6 @@ from fiberless.datasets.sdss.options import Selection, SplitRule, frame_path, sp
 from fiberless.datasets.sdss.split import PARTS, sky_cells
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import TransientError, UsageError
-from fiberless.wavelength import OBSERVED_WAVE_AA
 
 WIDE = Selection(redshift=(0.0, 0.3))
 SPLIT = SplitRule(seed=0, validation_share=0.3, test_share=0.3)

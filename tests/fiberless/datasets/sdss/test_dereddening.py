@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fiberless.bands import BANDS, response
+from fiberless.astro.bands import BANDS, response
+from fiberless.astro.extinction import EXTINCTION_PER_EBV
 from fiberless.datasets.sdss.dereddening import galactic_curve, spectrum_correction
-from fiberless.extinction import EXTINCTION_PER_EBV
 
 
 def test_the_curve_goes_through_its_anchors():

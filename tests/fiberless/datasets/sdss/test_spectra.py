@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fiberless.analysis.rebinning import PixelFlux
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.datasets.sdss.options import Selection
 from fiberless.datasets.sdss.spectra import (
     GridSpectrum,
@@ -14,7 +15,6 @@ from fiberless.datasets.sdss.spectra import (
     read_spectrum,
     to_grid,
 )
-from fiberless.wavelength import OBSERVED_WAVE_AA
 
 WAVE_AA = 10 ** (3.58 + 1e-4 * np.arange(3850))
 KEY = (266, 51602, 1)

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA
 from fiberless.cli import app
 from fiberless.cli.cascade import _chosen
 from fiberless.contract import PredictionOptions, PredictionRequest
@@ -21,7 +22,6 @@ from fiberless.training.cascade.prepared import prepare_cascade
 from fiberless.training.cascade.train import CascadeTraining, _network
 from fiberless.training.config import StageConfig
 from fiberless.training.place import Place
-from fiberless.wavelength import OBSERVED_WAVE_AA, REST_WAVE_AA
 
 STAGES = tuple(CascadeStage)[1:]
 _IMAGE = {"image_widths": (16, 16), "image_depths": (1, 1), "photometry_size": 49}

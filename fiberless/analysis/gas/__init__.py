@@ -1,0 +1,3 @@
+"""What line ratios say of the gas: classes, abundances, reddening, star formation."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The machinery of the service, below HTTP: settings, keys, queue, storage, launcher, checks."""
+
+__all__: list[str] = []

@@ -1,0 +1,123 @@
+"""`examine`: what a service needs on this machine, looked at part by part; nothing is started."""
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Final
+
+from fiberless import __version__
+from fiberless.contract import QUEUE_PREDICT
+from fiberless.contract.manifest import read_manifest, resolve_version, verify_files
+from fiberless.errors import FatalError, FiberlessError
+from fiberless.service.launcher.broker import find_redis_server
+from fiberless.service.queue import Hints
+from fiberless.service.settings import Settings
+from fiberless.service.storage import Store, open_store
+
+__all__ = ["Finding", "examine"]
+
+_LITTLE_SPACE_BYTES: Final = 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one part."""
+
+    name: str
+    is_good: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Findings on program, disk, database, blobs, broker, model and access, in this order.
+
+    A database and a blob folder are made where there are none yet.
+    """
+    parts: dict[str, Callable[[Settings], str]] = {
+        "program": _program,
+        "disk": _disk,
+        "database": _database,
+        "blobs": _blobs,
+        "broker": _broker,
+        "model": _model,
+        "access": _access,
+    }
+    return [_found(name, look, settings) for name, look in parts.items()]
+
+
+def _found(name: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(name, is_good=True, detail=look(settings))
+    except (FiberlessError, OSError, ValueError) as error:
+        return Finding(name, is_good=False, detail=str(error))
+
+
+def _program(_settings: Settings) -> str:
+    torch = "torch" if find_spec("torch") else "no torch: no model worker here"
+    return f"fiberless {__version__}, Python {platform.python_version()} on {sys.platform}, {torch}"
+
+
+def _disk(settings: Settings) -> str:
+    folder = settings.data_dir.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < _LITTLE_SPACE_BYTES:
+        raise FatalError("internal-error", f"{free / 2**20:.0f} MiB free for {settings.data_dir}")
+    return f"{free / 2**30:.0f} GiB free for {settings.data_dir}"
+
+
+def _database(settings: Settings) -> str:
+    with _opened(settings) as store:
+        waiting = sum(store.queue_depths().values())
+        workers = len({beat.worker_kind for beat in store.heartbeats() if beat.age_seconds < 30})
+        return f"{store.database.dialect}, {waiting} jobs wait, {workers} of 2 kinds of workers are alive"
+
+
+def _blobs(settings: Settings) -> str:
+    content = b"fiberless doctor"
+    with _opened(settings) as store:
+        if store.blobs.get(store.blobs.put(content)) != content:
+            raise FatalError("internal-error", "what is read is not what was written")
+    return "can be written and read"
+
+
+def _broker(settings: Settings) -> str:
+    if settings.redis_url is None:
+        return f"`fiberless serve` starts its own, {find_redis_server().name}"
+    hints = Hints(settings.redis_url)
+    waiting = hints.waiting(QUEUE_PREDICT)
+    hints.close()
+    if waiting is None:
+        raise FatalError("internal-error", "the Redis of FIBERLESS_REDIS_URL does not answer")
+    return f"Redis answers, {waiting} hints wait"
+
+
+def _model(settings: Settings) -> str:
+    version = settings.default_model or resolve_version(settings.model_store, None)
+    manifest = read_manifest(settings.model_store, version)
+    verify_files(settings.model_store, manifest)
+    return f"{version}, all {len(manifest.files)} files as their manifest says"
+
+
+def _access(settings: Settings) -> str:
+    with _opened(settings) as store:
+        has_key = store.has_active_key()
+    if settings.needs_keys and not has_key:
+        raise FatalError("internal-error", "keys are needed, and there is none: `fiberless keys create NAME`")
+    if settings.needs_keys:
+        return "with a key only"
+    return "anybody on this machine" if settings.is_loopback else "anybody who reaches it"
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Store]:
+    store = open_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()

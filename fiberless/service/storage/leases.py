@@ -1,0 +1,260 @@
+"""`Leases`: jobs as workers see them: claimed for a while, renewed, given back, failed, swept."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, true, update
+
+from fiberless.contract import (
+    QUEUE_FETCH,
+    QUEUE_PREDICT,
+    ErrorReport,
+    JobPhase,
+    JobProgress,
+    PredictionOptions,
+    Target,
+)
+from fiberless.errors import ErrorKind, FatalError
+from fiberless.images.cutout import Cutout
+from fiberless.service.storage.changes import change_jobs
+from fiberless.service.storage.encoding import decode_cutout, encode_cutout
+from fiberless.service.storage.engine import NOW
+from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.schema import HEARTBEAT, JOB
+
+__all__ = ["ClaimedJob", "Leases", "held_by"]
+
+_STAGE: Final = {"fetch": "fetching", "predict": "predicting"}
+_HEARTBEAT_KEPT_SECONDS: Final = 3600.0
+_FREE: Final[dict[str, Any]] = {"lease_owner": None, "lease_until": None}
+
+
+@dataclass(frozen=True)
+class ClaimedJob:
+    """A job that a worker holds.
+
+    Parameters
+    ----------
+    attempt : int
+        1 the first time. A later attempt may be a job that brought its worker down: run it alone.
+    owner : str
+        Who asked for it, not who holds it.
+    is_batch : bool
+        Whether it is a row of a batch, which gives way to single jobs.
+
+    """
+
+    id: str
+    attempt: int
+    options: PredictionOptions
+    cutout_key: str | None
+    target: Target | None
+    owner: str = ""
+    is_batch: bool = False
+
+
+def held_by(owner: str) -> ColumnElement[bool]:
+    """Fence: the row is executing and still this owner's."""
+    return and_(JOB.c.lease_owner == owner, JOB.c.phase == JobPhase.EXECUTING)
+
+
+class Leases(Opened):
+    """Jobs, from the worker's side. `owner` is a token that a worker uses for one claim only."""
+
+    def claim(
+        self, job_ids: Sequence[str], *, owner: str, queue: str, lease_seconds: float, max_attempts: int
+    ) -> list[ClaimedJob]:
+        """Take those of the jobs that are free, all in one transaction.
+
+        Several ids take jobs that were never tried before; a job that was tried before is taken only if it
+        is asked for alone, so that one that kills its worker cannot cost its neighbours their attempts.
+
+        Returns
+        -------
+        The claimed jobs, in the order asked for; finished, foreign and unknown ids are left out.
+
+        """
+        free = _claimable(queue=queue, max_attempts=max_attempts)
+        if len(job_ids) > 1:
+            free = and_(free, JOB.c.attempt == 0)
+        # Locked in one order, so that two workers with the same ids cannot block each other.
+        locked = select(JOB.c.id).where(JOB.c.id.in_(job_ids), free).order_by(JOB.c.id).with_for_update()
+        with self.database.write() as connection:
+            rows = change_jobs(
+                connection,
+                JOB.c.id.in_(select(locked.cte("locked").c.id)),
+                phase=JobPhase.EXECUTING,
+                attempt=JOB.c.attempt + 1,
+                lease_owner=owner,
+                lease_until=NOW + lease_seconds,
+                started=func.coalesce(JOB.c.started, NOW),
+                **_progress(_STAGE[queue]),
+            )
+        claimed = {row.id: _claimed_of(row) for row in rows}
+        return [claimed[job_id] for job_id in dict.fromkeys(job_ids) if job_id in claimed]
+
+    def retries(self, job_ids: Sequence[str], *, queue: str, max_attempts: int) -> list[str]:
+        """Those of the jobs that are free but were tried before, oldest first: to be claimed one by one."""
+        free = _claimable(queue=queue, max_attempts=max_attempts)
+        statement = select(JOB.c.id).where(JOB.c.id.in_(job_ids), free, JOB.c.attempt > 0)
+        with self.database.read() as connection:
+            return list(connection.execute(statement.order_by(JOB.c.created)).scalars())
+
+    def load_cutout(self, claimed: ClaimedJob) -> Cutout:
+        """Image of a claimed job.
+
+        Raises
+        ------
+        FatalError
+            `internal-error` if the job has none, or it is missing or corrupt.
+
+        """
+        if claimed.cutout_key is None:
+            raise FatalError("internal-error", f"job {claimed.id} has no image yet")
+        return decode_cutout(self.blobs.get(claimed.cutout_key))
+
+    def renew(self, owner: str, lease_seconds: float) -> int:
+        """Prolong all leases of an owner; returns how many it still holds."""
+        statement = update(JOB).where(held_by(owner)).values(lease_until=NOW + lease_seconds)
+        with self.database.write() as connection:
+            return connection.execute(statement).rowcount
+
+    def held(self, owner: str) -> frozenset[str]:
+        """Ids of the jobs that an owner holds; those it claimed and lacks were cancelled, or taken over."""
+        with self.database.read() as connection:
+            return frozenset(connection.execute(select(JOB.c.id).where(held_by(owner))).scalars())
+
+    def fail(self, job_id: str, owner: str, error: ErrorReport) -> bool:
+        """End a job with an error; False, and nothing written, if it is no longer the owner's."""
+        report = error.model_dump(mode="json")
+        return self._change(job_id, owner, phase=JobPhase.ERROR, ended=NOW, error=report, **_FREE)
+
+    def release(self, job_id: str, owner: str) -> bool:
+        """Give a job back to be tried again later; the attempt counts."""
+        waiting = {"phase": JobPhase.QUEUED, "hinted": NOW, **_progress("queued")}
+        return self._change(job_id, owner, **waiting, **_FREE)
+
+    def attach_cutout(self, job_id: str, owner: str, cutout: Cutout) -> bool:
+        """Give a fetched image to its job, which then waits for prediction with all its attempts."""
+        key = self.blobs.put(encode_cutout(cutout))
+        waiting = {"phase": JobPhase.QUEUED, "hinted": NOW, **_progress("queued")}
+        return self._change(job_id, owner, queue=QUEUE_PREDICT, cutout_key=key, attempt=0, **waiting, **_FREE)
+
+    def set_progress(self, job_id: str, owner: str, progress: JobProgress) -> bool:
+        """Say how far a held job is; False, and nothing written, if it is no longer the owner's."""
+        return job_id in self.report(owner, {job_id: progress})
+
+    def report(self, owner: str, progress: Mapping[str, JobProgress]) -> frozenset[str]:
+        """Say how far held jobs are, all in one transaction; ids of those that were still the owner's."""
+        alike: dict[JobProgress, list[str]] = defaultdict(list)
+        for job_id, reached in progress.items():
+            alike[reached].append(job_id)
+        with self.database.write() as connection:
+            return frozenset(
+                row.id
+                for reached, job_ids in alike.items()
+                for row in change_jobs(
+                    connection,
+                    and_(JOB.c.id.in_(job_ids), held_by(owner)),
+                    **_progress(reached.stage, reached.done, reached.total),
+                )
+            )
+
+    def sweep(
+        self,
+        *,
+        max_attempts: int,
+        resend_after_seconds: float,
+        queues: Collection[str] = (QUEUE_FETCH, QUEUE_PREDICT),
+        of_batches: bool | None = None,
+        limit: int = 1000,
+    ) -> list[tuple[str, str]]:
+        """End jobs that are out of attempts, and pick those that workers must be told of again.
+
+        Any number of sweepers may run: each row is picked by one of them.
+
+        Parameters
+        ----------
+        of_batches : True picks rows of batches only, False single jobs only
+
+        Returns
+        -------
+        (job id, queue) of at most `limit` jobs of the queues: queued ones not hinted at for
+        `resend_after_seconds`, and those whose lease ran out.
+
+        """
+        with self.database.write() as connection:
+            connection.execute(delete(HEARTBEAT).where(HEARTBEAT.c.seen < NOW - _HEARTBEAT_KEPT_SECONDS))
+            _give_up(connection, max_attempts)
+            due = and_(JOB.c.queue.in_(queues), _due(resend_after_seconds), _is_batch(of_batches))
+            oldest = select(JOB.c.id).where(due).order_by(JOB.c.hinted).limit(limit)
+            # A common table expression is run once; PostgreSQL may run a subquery, and its limit, many times.
+            picked = oldest.with_for_update(skip_locked=True).cte("picked")
+            statement = (
+                update(JOB)
+                .where(JOB.c.id.in_(select(picked.c.id)))
+                .values(hinted=NOW)
+                .returning(JOB.c.id, JOB.c.queue)
+            )
+            return [(row.id, row.queue) for row in connection.execute(statement)]
+
+    def _change(self, job_id: str, owner: str, **values: Any) -> bool:
+        """Change a job if it is still the owner's."""
+        with self.database.write() as connection:
+            return bool(change_jobs(connection, and_(JOB.c.id == job_id, held_by(owner)), **values))
+
+
+def _expired() -> ColumnElement[bool]:
+    return and_(JOB.c.phase == JobPhase.EXECUTING, JOB.c.lease_until < NOW)
+
+
+def _claimable(*, queue: str, max_attempts: int) -> ColumnElement[bool]:
+    free = or_(JOB.c.phase == JobPhase.QUEUED, _expired())
+    return and_(free, JOB.c.queue == queue, JOB.c.attempt < max_attempts)
+
+
+def _due(resend_after_seconds: float) -> ColumnElement[bool]:
+    old_hint = JOB.c.hinted < NOW - resend_after_seconds
+    return or_(
+        and_(JOB.c.phase == JobPhase.QUEUED, old_hint),
+        and_(_expired(), or_(JOB.c.hinted < JOB.c.lease_until, old_hint)),
+    )
+
+
+def _is_batch(of_batches: bool | None) -> ColumnElement[bool]:  # noqa: FBT001  a filter, not a switch
+    if of_batches is None:
+        return true()
+    return JOB.c.batch_id.is_not(None) if of_batches else JOB.c.batch_id.is_(None)
+
+
+def _give_up(connection: Connection, max_attempts: int) -> None:
+    report = ErrorReport(
+        slug="worker-crashed", kind=ErrorKind.FATAL, detail=f"given up after {max_attempts} attempts"
+    )
+    out_of_attempts = and_(or_(JOB.c.phase == JobPhase.QUEUED, _expired()), JOB.c.attempt >= max_attempts)
+    ended = {"phase": JobPhase.ERROR, "ended": NOW, "error": report.model_dump(mode="json")}
+    change_jobs(connection, out_of_attempts, **ended, **_FREE)
+
+
+def _progress(stage: str, done: int = 0, total: int = 1) -> dict[str, Any]:
+    return {"progress_stage": stage, "progress_done": done, "progress_total": total}
+
+
+def _claimed_of(row: Row[Any]) -> ClaimedJob:
+    return ClaimedJob(
+        id=row.id,
+        owner=row.owner,
+        is_batch=row.batch_id is not None,
+        attempt=row.attempt,
+        options=PredictionOptions.model_validate(row.options),
+        cutout_key=row.cutout_key,
+        target=_target_of(row),
+    )
+
+
+def _target_of(row: Row[Any]) -> Target | None:
+    if row.target_ra is None and row.target_object_id is None:
+        return None
+    return Target(ra=row.target_ra, dec=row.target_dec, object_id=row.target_object_id)

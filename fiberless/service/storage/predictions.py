@@ -1,0 +1,161 @@
+"""`Archive`: predictions, stored once and in one transaction with the end of their jobs, and read back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from fiberless.contract import JobPhase, ObjectInfo, Prediction, PredictionArrays, PredictionResult
+from fiberless.errors import UsageError
+from fiberless.images.cutout import Cutout
+from fiberless.service.storage.changes import change_jobs
+from fiberless.service.storage.encoding import decode_arrays, decode_cutout, encode_arrays
+from fiberless.service.storage.engine import NOW
+from fiberless.service.storage.leases import held_by
+from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.positions import cell_of
+from fiberless.service.storage.schema import JOB, OBJECT, PREDICTION
+
+__all__ = ["Archive", "PredictionSummary", "summary_of"]
+
+
+@dataclass(frozen=True)
+class PredictionSummary:
+    """One line about a prediction; position in ICRS degrees, redshift the median of its candidates."""
+
+    id: str
+    created: datetime
+    object_id: str | None
+    ra: float | None
+    dec: float | None
+    redshift: float | None
+    model_version: str
+
+
+class Archive(Opened):
+    """Predictions."""
+
+    def finish(self, job_id: str, owner: str, result: PredictionResult) -> bool:
+        """Store a prediction and complete its job; False, and no row written, if the job is another's now."""
+        return job_id in self.finish_batch(owner, {job_id: result})
+
+    def finish_batch(self, owner: str, results: Mapping[str, PredictionResult]) -> frozenset[str]:
+        """Store the predictions of a batch and complete its jobs, all in one transaction.
+
+        A prediction that is there already stays as it is: equal requests give equal ids.
+
+        Parameters
+        ----------
+        results : results by job id
+
+        Returns
+        -------
+        Ids of the jobs that were still the owner's and are now complete.
+
+        """
+        rows = {job_id: self._prediction_row(result) for job_id, result in results.items()}
+        with self.database.write() as connection:
+            return frozenset(
+                job_id for job_id, row in sorted(rows.items()) if self._finish(connection, job_id, owner, row)
+            )
+
+    def has_prediction(self, prediction_id: str) -> bool:
+        """Whether a prediction is stored."""
+        statement = select(PREDICTION.c.id).where(PREDICTION.c.id == prediction_id)
+        with self.database.read() as connection:
+            return connection.execute(statement).first() is not None
+
+    def prediction_json(self, prediction_id: str) -> bytes:
+        """Document of a prediction, the very bytes that the API answers.
+
+        Raises
+        ------
+        UsageError
+            `not-found`.
+
+        """
+        return self.blobs.get(self._row(prediction_id).document_key)
+
+    def prediction(self, prediction_id: str) -> Prediction:
+        """Prediction by its id; raises as `prediction_json`."""
+        return Prediction.model_validate_json(self.prediction_json(prediction_id))
+
+    def prediction_arrays(self, prediction_id: str) -> PredictionArrays:
+        """Candidate spectra of a prediction; raises as `prediction_json`."""
+        return decode_arrays(self.blobs.get(self._row(prediction_id).arrays_key))
+
+    def cutout(self, prediction_id: str) -> Cutout:
+        """Image that a prediction was made from; raises as `prediction_json`."""
+        return decode_cutout(self.blobs.get(self._row(prediction_id).cutout_key))
+
+    def _row(self, prediction_id: str) -> Row[Any]:
+        statement = select(PREDICTION).where(PREDICTION.c.id == prediction_id)
+        with self.database.read() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise UsageError("not-found", "there is no such prediction")
+        return row
+
+    def _prediction_row(self, result: PredictionResult) -> dict[str, Any]:
+        """Write the blobs of a prediction; its row, but for the image, which the job knows."""
+        document = result.prediction
+        return {
+            "id": document.id,
+            "created": document.created.timestamp(),
+            "object_id": document.object.object_id,
+            "ra": document.object.ra,
+            "dec": document.object.dec,
+            "cell": _cell(document.object),
+            "redshift": document.properties.redshift.value,
+            "model_version": document.provenance.model.version,
+            "document_key": self.blobs.put(document.model_dump_json(by_alias=True).encode()),
+            "arrays_key": self.blobs.put(encode_arrays(result.arrays)),
+        }
+
+    def _finish(self, connection: Connection, job_id: str, owner: str, row: dict[str, Any]) -> bool:
+        wanted = select(JOB.c.cutout_key, JOB.c.owner).where(JOB.c.id == job_id, held_by(owner))
+        job = connection.execute(wanted.with_for_update()).one_or_none()
+        if job is None:
+            return False
+        new = self.database.insert(PREDICTION).values(cutout_key=job.cutout_key, owner=job.owner, **row)
+        connection.execute(new.on_conflict_do_nothing())
+        if row["object_id"] is not None:
+            self._write_object(connection, row, owner=job.owner)
+        change_jobs(
+            connection,
+            JOB.c.id == job_id,
+            phase=JobPhase.COMPLETED,
+            ended=NOW,
+            prediction_id=row["id"],
+            progress_stage="done",
+            progress_done=JOB.c.progress_total,
+            lease_owner=None,
+            lease_until=None,
+        )
+        return True
+
+    def _write_object(self, connection: Connection, row: dict[str, Any], *, owner: str) -> None:
+        """Note an object under the position of its newest prediction."""
+        facts = {"ra": row["ra"], "dec": row["dec"], "updated": NOW}
+        new = self.database.insert(OBJECT).values(owner=owner, object_id=row["object_id"], **facts)
+        key = [OBJECT.c.owner, OBJECT.c.object_id]
+        connection.execute(new.on_conflict_do_update(index_elements=key, set_=facts))
+
+
+def summary_of(row: Row[Any]) -> PredictionSummary:
+    """Summary in a row that has the columns of one."""
+    return PredictionSummary(
+        id=row.id,
+        created=datetime.fromtimestamp(row.created, tz=UTC),
+        object_id=row.object_id,
+        ra=row.ra,
+        dec=row.dec,
+        redshift=row.redshift,
+        model_version=row.model_version,
+    )
+
+
+def _cell(place: ObjectInfo) -> int | None:
+    return None if place.ra is None or place.dec is None else int(cell_of(place.ra, place.dec))

@@ -1,0 +1,38 @@
+"""`Roster`: which workers are alive, by the heartbeats that they leave."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from fiberless.service.storage.engine import NOW
+from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.schema import HEARTBEAT
+
+__all__ = ["Heartbeat", "Roster"]
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Last sign of life of a worker; its age by the database's clock."""
+
+    worker_kind: str
+    worker_id: str
+    age_seconds: float
+
+
+class Roster(Opened):
+    """Workers that are or were there."""
+
+    def beat(self, worker_kind: str, worker_id: str) -> None:
+        """Leave a sign of life."""
+        facts = {"worker_kind": worker_kind, "seen": NOW}
+        new = self.database.insert(HEARTBEAT).values(worker_id=worker_id, **facts)
+        with self.database.write() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=[HEARTBEAT.c.worker_id], set_=facts))
+
+    def heartbeats(self) -> list[Heartbeat]:
+        """Last signs of life of all workers seen within the hour, youngest first."""
+        age = (NOW - HEARTBEAT.c.seen).label("age_seconds")
+        statement = select(HEARTBEAT.c.worker_kind, HEARTBEAT.c.worker_id, age).order_by(age)
+        with self.database.read() as connection:
+            return [Heartbeat(*row) for row in connection.execute(statement)]

@@ -54,7 +54,7 @@ LIMITS: Final = {
     "properties of 25 candidates core-ms": 150.0,
 }
 STRETCH: Final = {"properties of 25 candidates core-ms": 30.0}
-QUANTITIES: Final = ("sigma_kms", "a_v", "lg_age_light_gyr", "metallicity_light")
+QUANTITIES: Final = ("sigma_kms", "a_v", "log_age_light_gyr", "metallicity_light")
 
 
 class Candidates(NamedTuple):

@@ -34,7 +34,7 @@ class SspGrid:
 
     Parameters
     ----------
-    lg_z_solar : (Z,) lg of metallicity over solar (0.02)
+    log_z_solar : (Z,) lg of metallicity over solar (0.02)
     age_edges_gyr : (A + 1,)
     flux : (Z, A, 4022) float32, L☉ / (Å M☉ formed) on `wave_aa`, vacuum
     flux_wide : (Z, A, 665) float32, the same on `WIDE_WAVE_AA`
@@ -43,7 +43,7 @@ class SspGrid:
 
     """
 
-    lg_z_solar: FloatArray
+    log_z_solar: FloatArray
     age_edges_gyr: FloatArray
     flux: FloatArray
     flux_wide: FloatArray
@@ -61,20 +61,20 @@ class SspGrid:
         middle: FloatArray = (self.age_edges_gyr[1:] + self.age_edges_gyr[:-1]) / 2
         return middle
 
-    def metallicity_weights(self, lg_z_solar: FloatArray) -> FloatArray:
+    def metallicity_weights(self, log_z_solar: FloatArray) -> FloatArray:
         """Linear interpolation weights in lg Z between grid points, clipped to its ends.
 
         Parameters
         ----------
-        lg_z_solar : (...)
+        log_z_solar : (...)
 
         Returns
         -------
         (..., Z) non-negative, summing to 1
 
         """
-        grid = self.lg_z_solar
-        value = np.clip(np.asarray(lg_z_solar, dtype=np.float64), grid[0], grid[-1])
+        grid = self.log_z_solar
+        value = np.clip(np.asarray(log_z_solar, dtype=np.float64), grid[0], grid[-1])
         left = np.clip(np.searchsorted(grid, value, side="right") - 1, 0, len(grid) - 2)
         share = (value - grid[left]) / (grid[left + 1] - grid[left])
         weights = np.zeros((*value.shape, len(grid)))
@@ -89,7 +89,7 @@ def load_ssp() -> SspGrid:
     path = files("fiberless.astro") / "tables" / "bc03_miles_cut.safetensors"
     parts = load_file(str(path))
     return SspGrid(
-        lg_z_solar=parts["lg_z_solar"],
+        log_z_solar=parts["lg_z_solar"],
         age_edges_gyr=AGE_EDGES_GYR,
         flux=parts["shape"].astype(np.float32) * parts["norm"][..., None].astype(np.float32),
         flux_wide=parts["shape_wide"].astype(np.float32) * parts["norm"][..., None].astype(np.float32),

@@ -68,15 +68,15 @@ class Properties(_Frozen):
     stellar_metallicity_mass: Measurement | None = Field(
         default=None, description="Mass-weighted, in the fibre"
     )
-    lg_ml_living_r: Measurement | None = Field(
+    log_ml_living_r: Measurement | None = Field(
         default=None, description="lg living mass over SDSS r light before dust, in the fibre"
     )
-    lg_ml_formed_r: Measurement | None = Field(
+    log_ml_formed_r: Measurement | None = Field(
         default=None, description="lg mass formed over SDSS r light before dust, in the fibre"
     )
-    ebv: Measurement | None = Field(default=None, description="Reddening of the fibre's starlight")
-    stellar_mass: Measurement | None = Field(default=None, description="lg living mass, whole galaxy")
-    sfr: Measurement | None = Field(default=None, description="lg star-formation rate, whole galaxy")
+    ebv_stars: Measurement | None = Field(default=None, description="Reddening of the fibre's starlight")
+    log_stellar_mass: Measurement | None = Field(default=None, description="lg living mass, whole galaxy")
+    log_sfr: Measurement | None = Field(default=None, description="lg star-formation rate, whole galaxy")
     gas_metallicity: Measurement | None = None
     agn_probability: Measurement
     bpt_class: Classification
@@ -86,10 +86,10 @@ class Properties(_Frozen):
     )
     balmer_decrement: Measurement | None = Field(default=None, description="Halpha / Hbeta, in the fibre")
     ebv_gas: Measurement | None = Field(default=None, description="Reddening of the fibre's gas")
-    lg_sfr_halpha: Measurement | None = Field(
+    log_sfr_halpha: Measurement | None = Field(
         default=None, description="lg star-formation rate inside the fibre, from Halpha"
     )
-    ssfr: Measurement | None = Field(
+    log_ssfr: Measurement | None = Field(
         default=None, description="lg star-formation rate over stellar mass, whole galaxy"
     )
     abundances: dict[str, Measurement] = Field(

@@ -34,7 +34,7 @@ __all__ = ["LATENT_CRPS", "Caches", "ablate", "read_caches"]
 
 LATENT_CRPS: Final = "latent_crps"
 """Key of the mean fair CRPS over the dimensions of the standardised latent; all other figures are R²."""
-_MEASURED: Final = ("dn4000", "lg_ew_Halpha", "n2", "o3")
+_MEASURED: Final = ("dn4000", "log_ew_Halpha", "n2", "o3")
 _ARMS: Final = ("both", "apertures")
 _SAMPLER_STEPS: Final = 15
 _BLOCK: Final = 100

@@ -11,7 +11,7 @@ from fiberless.evaluation.metrics import posterior_median
 __all__ = ["CHOICE_SIZES", "CHOICE_TARGETS", "choice_table", "medoid_of"]
 
 CHOICE_SIZES: Final = (1, 5, 25, 100)
-CHOICE_TARGETS: Final = ("redshift", "dn4000", "lg_ew_Halpha", "lg_age")
+CHOICE_TARGETS: Final = ("redshift", "dn4000", "log_ew_Halpha", "log_age")
 _BLOCK: Final = 500
 
 

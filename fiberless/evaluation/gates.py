@@ -10,10 +10,10 @@ LEAST_R2: Final = MappingProxyType(
     {
         "redshift": 0.74,
         "dn4000": 0.975,
-        "lg_ew_Halpha": 0.89,
+        "log_ew_Halpha": 0.89,
         "n2": 0.55,
-        "lg_sigma": 0.75,
-        "lg_age": 0.95,
+        "log_sigma": 0.75,
+        "log_age": 0.95,
         "metallicity": 0.77,
         "av": 0.87,
     }
@@ -21,13 +21,13 @@ LEAST_R2: Final = MappingProxyType(
 REPORTED: Final = (
     "redshift",
     "dn4000",
-    "lg_ew_Halpha",
-    "lg_age",
+    "log_ew_Halpha",
+    "log_age",
     "metallicity",
     "av",
-    "lg_sigma",
-    "lg_mass",
-    "lg_sfr",
+    "log_sigma",
+    "log_stellar_mass",
+    "log_sfr",
 )
 """Quantities whose median must not lose to a baseline."""
 _LOSS: Final = 0.01

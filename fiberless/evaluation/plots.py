@@ -97,7 +97,7 @@ def _coverage(evaluation: Evaluation) -> Figure:
 
 def _bimodality(evaluation: Evaluation) -> Figure:
     figure = Figure(figsize=(11, 4.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("dn4000", "lg_ew_Halpha"), strict=True):
+    for axes, name in zip(figure.subplots(1, 2), ("dn4000", "log_ew_Halpha"), strict=True):
         target, samples = TARGETS[name], evaluation.drawn.targets[name]
         edges = np.linspace(*target.shown, 51)
         shown: dict[str, tuple[FloatArray, str]] = {
@@ -114,20 +114,20 @@ def _bimodality(evaluation: Evaluation) -> Figure:
 
 def _mass_metallicity(evaluation: Evaluation) -> Figure | None:
     truth, drawn = evaluation.pairs.truth, evaluation.drawn.targets
-    if not {"lg_mass", "oxygen", "metallicity"} <= set(evaluation.scores["model"]):
+    if not {"log_stellar_mass", "oxygen", "metallicity"} <= set(evaluation.scores["model"]):
         return None
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("oxygen", "metallicity"), strict=True):
         for label, source, colour in (
             ("truth", truth, _TRUE),
-            ("one candidate a galaxy", {k: drawn[k][:, 0] for k in ("lg_mass", name)}, _PREDICTED),
+            ("one candidate a galaxy", {k: drawn[k][:, 0] for k in ("log_stellar_mass", name)}, _PREDICTED),
         ):
-            centre, quantiles = _relation(source["lg_mass"], source[name])
-            axes.plot(source["lg_mass"], source[name], ".", ms=1.5, alpha=0.25, color=colour)
+            centre, quantiles = _relation(source["log_stellar_mass"], source[name])
+            axes.plot(source["log_stellar_mass"], source[name], ".", ms=1.5, alpha=0.25, color=colour)
             axes.plot(centre, quantiles[1], color=colour, lw=2, label=f"{label}: median, 16–84 %")
             axes.plot(centre, quantiles[[0, 2]].T, color=colour, lw=1, ls=":")
-        axes.set(xlabel=TARGETS["lg_mass"].label, ylabel=TARGETS[name].label)
-        axes.set(xlim=TARGETS["lg_mass"].shown, ylim=TARGETS[name].shown)
+        axes.set(xlabel=TARGETS["log_stellar_mass"].label, ylabel=TARGETS[name].label)
+        axes.set(xlim=TARGETS["log_stellar_mass"].shown, ylim=TARGETS[name].shown)
         axes.legend(fontsize=8, loc="lower right")
     return figure
 

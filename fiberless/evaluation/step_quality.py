@@ -34,8 +34,8 @@ STD_ON_AVERAGE: Final = 0.03
 ELSE_WORSE: Final = 0.02
 COEFFICIENTS: Final = 20
 """Leading directions in which a galaxy's candidates differ; of the latent family its dimensions besides."""
-QUANTITIES: Final = ("redshift", "dn4000", "lg_ew_Halpha")
-LINE: Final = "lg_flux_Halpha"
+QUANTITIES: Final = ("redshift", "dn4000", "log_ew_Halpha")
+LINE: Final = "log_flux_Halpha"
 _LEAST_POWER: Final = 1e-6
 """Share of the widest direction's variance below which few galaxies and rounding decide."""
 _LEAST_WIDTH: Final = 1e-6

@@ -36,8 +36,8 @@ SPECTRAL_TARGETS: Final = MappingProxyType(
     {
         "redshift": Target("z", (0.03, 0.17)),
         "dn4000": Target("Dn4000", (1.0, 2.2)),
-        **{f"lg_ew_{name}": Target(f"lg EW({name}) / Å", (-1.1, 2.3)) for name in LINES},
-        **{f"lg_flux_{name}": Target(f"lg flux({name}) / 1e-17 erg/(s cm²)", (-1.0, 4.0)) for name in LINES},
+        **{f"log_ew_{name}": Target(f"lg EW({name}) / Å", (-1.1, 2.3)) for name in LINES},
+        **{f"log_flux_{name}": Target(f"lg flux({name}) / 1e-17 erg/(s cm²)", (-1.0, 4.0)) for name in LINES},
         "n2": Target("N2 = lg [N II] 6583 / Hα", (-1.6, 0.6)),
         "o3": Target("O3 = lg [O III] 5007 / Hβ", (-1.2, 1.3)),
     }
@@ -48,17 +48,17 @@ galaxies are selected."""
 
 PHYSICAL_TARGETS: Final = MappingProxyType(
     {
-        "lg_sigma": Target("lg σ* / (km/s)", (1.6, 2.7)),
-        "lg_age": Target("lg light-weighted age / Gyr", (-1.0, 1.2)),
+        "log_sigma": Target("lg σ* / (km/s)", (1.6, 2.7)),
+        "log_age": Target("lg light-weighted age / Gyr", (-1.0, 1.2)),
         "metallicity": Target("light-weighted [M/H]", (-1.8, 0.5)),
         "av": Target("A_V / mag", (0.0, 2.5)),
-        "lg_mass": Target("lg M* / M☉", (8.5, 12.0)),
-        "lg_sfr": Target("lg SFR / (M☉/yr)", (-3.0, 2.0)),
+        "log_stellar_mass": Target("lg M* / M☉", (8.5, 12.0)),
+        "log_sfr": Target("lg SFR / (M☉/yr)", (-3.0, 2.0)),
         "oxygen": Target("12 + lg(O/H)", (8.2, 9.4)),
-        "lg_age_mass": Target("lg mass-weighted age / Gyr", (0.0, 1.2)),
+        "log_age_mass": Target("lg mass-weighted age / Gyr", (0.0, 1.2)),
         "metallicity_mass": Target("mass-weighted [M/H]", (-1.8, 0.5)),
-        "lg_ml_living": Target("lg M_living/L_r / (M☉/L☉)", (-1.0, 0.6)),
-        "lg_ml_formed": Target("lg M_formed/L_r / (M☉/L☉)", (-0.8, 0.9)),
+        "log_ml_living": Target("lg M_living/L_r / (M☉/L☉)", (-1.0, 0.6)),
+        "log_ml_formed": Target("lg M_formed/L_r / (M☉/L☉)", (-0.8, 0.9)),
     }
 )
 """Dimensions of the latent, `fiberless.inference.physical.PHYSICAL_NAMES`."""
@@ -90,12 +90,12 @@ def measure_observed_targets(ln_flux_observed: FloatArray, redshift: FloatArray)
     targets = {"redshift": values["redshift"], "dn4000": values["dn4000"], CLASS: values["bpt_class"]}
     for name in LINES:
         ew, line_flux = values[f"ew_{name}"], values[f"flux_{name}"]
-        targets[f"lg_ew_{name}"] = np.log10(np.maximum(ew, _EW_FLOOR_AA))
+        targets[f"log_ew_{name}"] = np.log10(np.maximum(ew, _EW_FLOOR_AA))
         # a flux is floored where its equivalent width is, so that both saturate together
         floor = line_flux * _EW_FLOOR_AA / np.where(ew == 0, np.nan, ew)
-        targets[f"lg_flux_{name}"] = np.log10(np.maximum(line_flux, np.abs(floor)))
+        targets[f"log_flux_{name}"] = np.log10(np.maximum(line_flux, np.abs(floor)))
     emits = values["ew_Halpha"] > RETIRED_EW_AA
     for name, above, below in (("n2", "NII_6583", "Halpha"), ("o3", "OIII_5007", "Hbeta")):
-        ratio = targets[f"lg_flux_{above}"] - targets[f"lg_flux_{below}"]
+        ratio = targets[f"log_flux_{above}"] - targets[f"log_flux_{below}"]
         targets[name] = np.where(emits, ratio, np.nan)
     return targets

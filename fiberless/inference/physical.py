@@ -13,43 +13,43 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.cosmology import luminosity_distance_cm
 from fiberless.datasets.shards import ShardSet
 
-__all__ = ["MIN_LG_SSFR", "PHYSICAL_NAMES", "absolute", "reduced", "true_physical"]
+__all__ = ["MIN_LOG_SSFR", "PHYSICAL_NAMES", "absolute", "reduced", "true_physical"]
 
 PHYSICAL_NAMES: Final = (
-    "lg_sigma",
-    "lg_age",
+    "log_sigma",
+    "log_age",
     "metallicity",
     "av",
-    "lg_mass",
-    "lg_sfr",
+    "log_stellar_mass",
+    "log_sfr",
     "oxygen",
-    "lg_age_mass",
+    "log_age_mass",
     "metallicity_mass",
-    "lg_ml_living",
-    "lg_ml_formed",
+    "log_ml_living",
+    "log_ml_formed",
 )
 """lg σ* / (km/s); lg age / Gyr and [M/H], weighted by the fibre's light at 5070–5950 Å rest; A_V of that
 light in mag; lg living stellar mass / M☉ and lg SFR / (M☉/yr) of the whole galaxy; 12 + lg O/H; lg age / Gyr
 and [M/H] weighted by the mass formed of the fibre's stars; lg of their living and of their formed mass over
 their light before dust, M☉ / L☉ in SDSS r."""
-MIN_LG_SSFR: Final = -13.0
+MIN_LOG_SSFR: Final = -13.0
 """Specific star-formation rates below 1e-13 / yr are no longer told apart."""
 _MASS, _SFR, _LIVING, _FORMED = (
-    PHYSICAL_NAMES.index(name) for name in ("lg_mass", "lg_sfr", "lg_ml_living", "lg_ml_formed")
+    PHYSICAL_NAMES.index(name) for name in ("log_stellar_mass", "log_sfr", "log_ml_living", "log_ml_formed")
 )
 _TRUTH: Final = MappingProxyType(
     {
-        "lg_sigma": "sigma_star",
-        "lg_age": "lg_age_light",
-        "metallicity": "lg_z_light",
+        "log_sigma": "sigma_star",
+        "log_age": "log_age_light",
+        "metallicity": "log_z_light",
         "av": "av_light",
-        "lg_mass": "lg_mass",
-        "lg_sfr": "lg_sfr",
+        "log_stellar_mass": "log_stellar_mass",
+        "log_sfr": "log_sfr",
         "oxygen": "oxygen",
-        "lg_age_mass": "lg_age_mass",
-        "metallicity_mass": "lg_z_mass",
-        "lg_ml_living": "lg_ml_living_r",
-        "lg_ml_formed": "lg_ml_formed_r",
+        "log_age_mass": "log_age_mass",
+        "metallicity_mass": "log_z_mass",
+        "log_ml_living": "log_ml_living_r",
+        "log_ml_formed": "log_ml_formed_r",
     }
 )
 
@@ -69,8 +69,8 @@ def reduced(values: dict[str, FloatArray], redshift: FloatArray, r_total_nmgy: F
 
     """
     columns = np.stack([np.asarray(values[name], dtype=np.float64) for name in PHYSICAL_NAMES], axis=-1)
-    columns[..., _SFR] = np.maximum(columns[..., _SFR] - columns[..., _MASS], MIN_LG_SSFR)
-    columns[..., _MASS] -= _lg_light(redshift, r_total_nmgy)
+    columns[..., _SFR] = np.maximum(columns[..., _SFR] - columns[..., _MASS], MIN_LOG_SSFR)
+    columns[..., _MASS] -= _log_light(redshift, r_total_nmgy)
     columns[..., _FORMED] -= columns[..., _LIVING]
     return columns
 
@@ -88,15 +88,15 @@ def absolute(columns: FloatArray, redshift: FloatArray, r_total_nmgy: FloatArray
     {name: (...) float64}
 
     """
-    mass = columns[..., _MASS] + _lg_light(redshift, r_total_nmgy)
+    mass = columns[..., _MASS] + _log_light(redshift, r_total_nmgy)
     values = {name: columns[..., i] for i, name in enumerate(PHYSICAL_NAMES)}
-    ssfr = np.maximum(columns[..., _SFR], MIN_LG_SSFR)
-    formed = values["lg_ml_living"] + np.maximum(values["lg_ml_formed"], 0.0)
+    ssfr = np.maximum(columns[..., _SFR], MIN_LOG_SSFR)
+    formed = values["log_ml_living"] + np.maximum(values["log_ml_formed"], 0.0)
     return values | {
-        "lg_mass": mass,
-        "lg_sfr": ssfr + mass,
+        "log_stellar_mass": mass,
+        "log_sfr": ssfr + mass,
         "av": np.maximum(values["av"], 0.0),
-        "lg_ml_formed": formed,
+        "log_ml_formed": formed,
     }
 
 
@@ -115,12 +115,12 @@ def true_physical(data: ShardSet, *, limit: int | None = None) -> dict[str, Floa
         for name, column in _TRUTH.items()
     }
     with np.errstate(divide="ignore", invalid="ignore"):
-        values["lg_sigma"] = np.log10(values["lg_sigma"])
-    values["lg_sfr"] = np.maximum(values["lg_sfr"], values["lg_mass"] + MIN_LG_SSFR)
+        values["log_sigma"] = np.log10(values["log_sigma"])
+    values["log_sfr"] = np.maximum(values["log_sfr"], values["log_stellar_mass"] + MIN_LOG_SSFR)
     return values
 
 
-def _lg_light(redshift: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:
+def _log_light(redshift: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:
     """lg of flux in nmgy times the squared luminosity distance in Gpc."""
     distance_gpc = luminosity_distance_cm(np.asarray(redshift)) / 3.0856775814913673e27
     light: FloatArray = np.log10(r_total_nmgy) + 2 * np.log10(distance_gpc)

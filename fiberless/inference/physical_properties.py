@@ -35,17 +35,17 @@ def physical_properties(
     if not physical:
         return {}
     samples = {
-        "velocity_dispersion": (10 ** physical["lg_sigma"], "km / s"),
-        "stellar_age": (10 ** physical["lg_age"], "Gyr"),
+        "velocity_dispersion": (10 ** physical["log_sigma"], "km / s"),
+        "stellar_age": (10 ** physical["log_age"], "Gyr"),
         "stellar_metallicity": (physical["metallicity"], "dex"),
-        "stellar_age_mass": (10 ** physical["lg_age_mass"], "Gyr"),
+        "stellar_age_mass": (10 ** physical["log_age_mass"], "Gyr"),
         "stellar_metallicity_mass": (physical["metallicity_mass"], "dex"),
-        "lg_ml_living_r": (physical["lg_ml_living"], "dex(solMass / solLum)"),
-        "lg_ml_formed_r": (physical["lg_ml_formed"], "dex(solMass / solLum)"),
-        "ebv": (physical["av"] / _RV, "mag"),
-        "stellar_mass": (physical["lg_mass"], "dex(solMass)"),
-        "sfr": (physical["lg_sfr"], "dex(solMass / yr)"),
-        "ssfr": (physical["lg_sfr"] - physical["lg_mass"], "dex(1 / yr)"),
+        "log_ml_living_r": (physical["log_ml_living"], "dex(solMass / solLum)"),
+        "log_ml_formed_r": (physical["log_ml_formed"], "dex(solMass / solLum)"),
+        "ebv_stars": (physical["av"] / _RV, "mag"),
+        "log_stellar_mass": (physical["log_stellar_mass"], "dex(solMass)"),
+        "log_sfr": (physical["log_sfr"], "dex(solMass / yr)"),
+        "log_ssfr": (physical["log_sfr"] - physical["log_stellar_mass"], "dex(1 / yr)"),
         "gas_metallicity": (physical["oxygen"], ""),
     }
     flags = _flags(samples["velocity_dispersion"][0], ew_halpha)

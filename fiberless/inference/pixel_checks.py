@@ -103,8 +103,8 @@ def _noise(scene: _Scene) -> FloatArray:
         for corner in _corners(scene.flux, _NOISE_CORNER_PX)
     ]
     sigma = 1.4826 / np.sqrt(2) * np.median(away, axis=-1).min(axis=0)
-    lg_ratio: FloatArray = np.log10(np.maximum(sigma / REFERENCE_SIGMA_NMGY, _SIGMA_FLOOR))
-    return lg_ratio
+    log_ratio: FloatArray = np.log10(np.maximum(sigma / REFERENCE_SIGMA_NMGY, _SIGMA_FLOOR))
+    return log_ratio
 
 
 def _sky(scene: _Scene) -> FloatArray:

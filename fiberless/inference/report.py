@@ -202,7 +202,7 @@ def _properties(
         OBSERVED_WAVE_AA,
         flux,
         redshift,
-        sigma_star_kms=10 ** physical["lg_sigma"] if physical else None,
+        sigma_star_kms=10 ** physical["log_sigma"] if physical else None,
         level=INTERVAL_LEVEL,
     )
     measured = measured.model_copy(

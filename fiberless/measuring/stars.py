@@ -28,7 +28,7 @@ class Calibration(NamedTuple):
 
 CALIBRATION: Final = MappingProxyType(
     {
-        "lg_age_light_gyr": Calibration(-0.25, 1.2),
+        "log_age_light_gyr": Calibration(-0.25, 1.2),
         "metallicity_light": Calibration(0.22, 1.1),
         "a_v": Calibration(-0.25, 1.0),
         "ebv": Calibration(-0.25, 1.0),
@@ -78,15 +78,15 @@ def stellar_measurements(pixels: PixelFlux, redshift: float) -> dict[str, Measur
     moving, aged = FitQuality(int(kinematics.quality[0])), FitQuality(int(populations.quality[0]))
     cold = moving | (_DOUBTFUL if FitQuality.LOW_DISPERSION in moving else FitQuality.GOOD)
     rows = (
-        ("stellar_age_mass", "lg_age_mass_gyr", "Gyr", _BY_MASS),
+        ("stellar_age_mass", "log_age_mass_gyr", "Gyr", _BY_MASS),
         ("stellar_metallicity", "metallicity_light", "dex", _POPULATION),
         ("stellar_metallicity_mass", "metallicity_mass", "dex", _BY_MASS),
         ("stellar_av", "a_v", "mag", _POPULATION),
         ("stellar_ebv", "ebv", "mag", _POPULATION),
-        ("lg_ml_formed_r", "lg_ml_formed_r", "dex(solMass / solLum)", _RATIO.format("mass formed")),
-        ("lg_ml_living_r", "lg_ml_living_r", "dex(solMass / solLum)", _RATIO.format("living mass")),
+        ("log_ml_formed_r", "log_ml_formed_r", "dex(solMass / solLum)", _RATIO.format("mass formed")),
+        ("log_ml_living_r", "log_ml_living_r", "dex(solMass / solLum)", _RATIO.format("living mass")),
     )
-    age = _measured(calibrated(populations, "lg_age_light_gyr"), "Gyr", _POPULATION, aged)
+    age = _measured(calibrated(populations, "log_age_light_gyr"), "Gyr", _POPULATION, aged)
     found = {
         "stellar_velocity": _measured(kinematics.velocity_kms, "km / s", _KINEMATICS, moving),
         "velocity_dispersion": _measured(dispersion(kinematics, z), "km / s", _KINEMATICS, cold),

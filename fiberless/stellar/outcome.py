@@ -36,8 +36,8 @@ MIN_SIGMA_KMS: Final = 90.0
 _R_V: Final = 4.05
 _HIDDEN_MASS_FACTORS: Final = MappingProxyType(
     {
-        "lg_age_mass_gyr": 1.35,
-        **{f"lg_ml_{mass}_{band}": 1.25 for mass in ("formed", "living") for band in "rv"},
+        "log_age_mass_gyr": 1.35,
+        **{f"log_ml_{mass}_{band}": 1.25 for mass in ("formed", "living") for band in "rv"},
     }
 )
 """By how much old stars outshone by young ones make masses more uncertain than noise does: on 160 mocks of

@@ -12,14 +12,14 @@ from fiberless.stellar.templates import templates
 __all__ = ["POPULATION_KEYS", "Draws", "covariance", "drawn_again", "population_values"]
 
 POPULATION_KEYS: Final = (
-    "lg_age_light_gyr",
+    "log_age_light_gyr",
     "metallicity_light",
-    "lg_age_mass_gyr",
+    "log_age_mass_gyr",
     "metallicity_mass",
-    "lg_ml_formed_r",
-    "lg_ml_living_r",
-    "lg_ml_formed_v",
-    "lg_ml_living_v",
+    "log_ml_formed_r",
+    "log_ml_living_r",
+    "log_ml_formed_v",
+    "log_ml_living_v",
 )
 """Keys of `population_values`, fields of `result.StellarFit`."""
 
@@ -44,14 +44,14 @@ def population_values(weights: FloatArray) -> dict[str, FloatArray]:
     light_r, light_v = weights @ known.light_r, weights @ known.light_v
     total = formed.sum(axis=-1)
     values = (
-        _mean(weights, known.lg_age_gyr),
+        _mean(weights, known.log_age_gyr),
         _mean(weights, known.metallicity),
-        _mean(formed, known.lg_age_gyr),
+        _mean(formed, known.log_age_gyr),
         _mean(formed, known.metallicity),
-        _lg_ratio(total, light_r),
-        _lg_ratio(living, light_r),
-        _lg_ratio(total, light_v),
-        _lg_ratio(living, light_v),
+        _log_ratio(total, light_r),
+        _log_ratio(living, light_r),
+        _log_ratio(total, light_v),
+        _log_ratio(living, light_v),
     )
     return dict(zip(POPULATION_KEYS, values, strict=True))
 
@@ -131,7 +131,7 @@ def _mean(weights: FloatArray, values: FloatArray) -> FloatArray:
     return mean
 
 
-def _lg_ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+def _log_ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     good = (above > 0) & (below > 0)
     ratio = np.divide(above, below, out=np.ones_like(above), where=good)
     result: FloatArray = np.where(good, np.log10(ratio), np.nan)

@@ -51,10 +51,10 @@ class StellarFit:
     gas_velocity_kms, gas_sigma_kms : of the emission lines
     a_v : attenuation of the starlight, Calzetti et al. (2000), mag
     ebv : `a_v` / 4.05
-    lg_age_light_gyr, metallicity_light : means of lg age/Gyr and lg Z/Z☉, weighted by light before dust at
+    log_age_light_gyr, metallicity_light : means of lg age/Gyr and lg Z/Z☉, weighted by light before dust at
         5070–5950 Å
-    lg_age_mass_gyr, metallicity_mass : the same weighted by mass formed
-    lg_ml_formed_r, lg_ml_living_r, lg_ml_formed_v, lg_ml_living_v : lg of M☉/L☉ before dust, SDSS r and
+    log_age_mass_gyr, metallicity_mass : the same weighted by mass formed
+    log_ml_formed_r, log_ml_living_r, log_ml_formed_v, log_ml_living_v : lg of M☉/L☉ before dust, SDSS r and
         Johnson V; masses formed, and of living stars and remnants
     line_flux : (N, J) lines `gas.GAS_LINES`, 1e-17 erg/(s cm2), not negative
     weights : (N, T) light of each population before dust: mean F_λ over 5070–5950 Å, 1e-17 erg/(s cm2 Å)
@@ -72,14 +72,14 @@ class StellarFit:
     gas_sigma_kms: Estimate
     a_v: Estimate
     ebv: Estimate
-    lg_age_light_gyr: Estimate
+    log_age_light_gyr: Estimate
     metallicity_light: Estimate
-    lg_age_mass_gyr: Estimate
+    log_age_mass_gyr: Estimate
     metallicity_mass: Estimate
-    lg_ml_formed_r: Estimate
-    lg_ml_living_r: Estimate
-    lg_ml_formed_v: Estimate
-    lg_ml_living_v: Estimate
+    log_ml_formed_r: Estimate
+    log_ml_living_r: Estimate
+    log_ml_formed_v: Estimate
+    log_ml_living_v: Estimate
     line_flux: Estimate
     weights: FloatArray
     continuum: FloatArray

@@ -38,7 +38,7 @@ class Templates:
     ----------
     vectors : (R, 4022) on `wavelength.TEMPLATE_WAVE_AA`, most important first
     mixing : (T, R) populations are `mixing @ vectors`
-    lg_age_gyr : (T,) lg of the mean age
+    log_age_gyr : (T,) lg of the mean age
     metallicity : (T,) lg of metallicity over solar
     mass_formed : (T,) M☉ per unit of weight, that is per L☉/Å of mean light
     mass_living : (T,) M☉ in living stars and remnants per unit of weight
@@ -48,7 +48,7 @@ class Templates:
 
     vectors: FloatArray
     mixing: FloatArray
-    lg_age_gyr: FloatArray
+    log_age_gyr: FloatArray
     metallicity: FloatArray
     mass_formed: FloatArray
     mass_living: FloatArray
@@ -59,7 +59,7 @@ class Templates:
     def shape(self) -> tuple[int, int]:
         """Numbers of metallicities and ages: T is their product."""
         grid = load_ssp()
-        return grid.lg_z_solar.size, grid.age_gyr.size
+        return grid.log_z_solar.size, grid.age_gyr.size
 
 
 @cache
@@ -74,8 +74,8 @@ def templates(rank: int = RANK) -> Templates:
     return Templates(
         vectors=vectors[:rank],
         mixing=left[:, :rank] * singular[:rank],
-        lg_age_gyr=np.tile(np.log10(grid.age_gyr), grid.lg_z_solar.size),
-        metallicity=np.repeat(np.asarray(grid.lg_z_solar, dtype=np.float64), grid.age_gyr.size),
+        log_age_gyr=np.tile(np.log10(grid.age_gyr), grid.log_z_solar.size),
+        metallicity=np.repeat(np.asarray(grid.log_z_solar, dtype=np.float64), grid.age_gyr.size),
         mass_formed=1 / light,
         mass_living=grid.living_fraction.reshape(-1) / light,
         light_r=_band_light(wide, *response("r"), solar_mag=SOLAR_R_MAG) / light,

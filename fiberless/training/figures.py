@@ -21,17 +21,17 @@ _LABELS: Final = {
     "dn4000": "Dn4000",
     "n2": "lg [N II] 6583 / Hα",
     "o3": "lg [O III] 5007 / Hβ",
-    "lg_sigma": "lg σ* (km/s)",
-    "lg_age": "lg age (Gyr)",
+    "log_sigma": "lg σ* (km/s)",
+    "log_age": "lg age (Gyr)",
     "metallicity": "[M/H]",
     "av": "A_V (mag)",
-    "lg_mass": "lg M* (M☉)",
-    "lg_sfr": "lg SFR (M☉/yr)",
+    "log_stellar_mass": "lg M* (M☉)",
+    "log_sfr": "lg SFR (M☉/yr)",
     "oxygen": "12 + lg O/H",
-    "lg_age_mass": "lg age by mass (Gyr)",
+    "log_age_mass": "lg age by mass (Gyr)",
     "metallicity_mass": "[M/H] by mass",
-    "lg_ml_living": "lg living M/L_r",
-    "lg_ml_formed": "lg formed M/L_r",
+    "log_ml_living": "lg living M/L_r",
+    "log_ml_formed": "lg formed M/L_r",
 }
 _METHODS: Final = {
     "neighbours": "50 neighbours",
@@ -224,10 +224,10 @@ def _sigmas(row: Mapping[str, Any]) -> str:
 
 
 def _label(name: str) -> str:
-    if name.startswith("lg_ew_"):
-        return f"lg EW({name.removeprefix('lg_ew_')}) (Å)"
-    if name.startswith("lg_flux_"):
-        return f"lg flux({name.removeprefix('lg_flux_')})"
+    if name.startswith("log_ew_"):
+        return f"lg EW({name.removeprefix('log_ew_')}) (Å)"
+    if name.startswith("log_flux_"):
+        return f"lg flux({name.removeprefix('log_flux_')})"
     return _LABELS.get(name, name)
 
 

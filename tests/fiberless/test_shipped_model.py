@@ -53,7 +53,7 @@ def _scored(metrics):
 
 def test_recorded_figures_beat_the_baselines(predictor):
     scores = predictor.manifest.metrics["scores"]
-    for name in ("redshift", "dn4000", "lg_ew_Halpha"):
+    for name in ("redshift", "dn4000", "log_ew_Halpha"):
         model = scores["model"][name]
         assert 0.62 <= model["coverage_68"] <= 0.76
         assert model["r2"] > scores["neighbours"][name]["r2"]

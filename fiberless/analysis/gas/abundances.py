@@ -19,8 +19,8 @@ __all__ = [
     "R_V",
     "Abundance",
     "balmer_ebv",
-    "lg_halpha_luminosity",
-    "lg_sfr_halpha",
+    "log_halpha_luminosity",
+    "log_sfr_halpha",
     "oxygen_abundance",
 ]
 
@@ -30,7 +30,7 @@ R_V: Final = 3.1
 _K_HBETA, _K_HALPHA = (
     float(R_V * cardelli_curve(np.array(line(name).wave_aa), r_v=R_V)) for name in ("Hbeta", "Halpha")
 )
-_LG_SFR_CONSTANT: Final = 41.27
+_LOG_SFR_CONSTANT: Final = 41.27
 """Lg of L(Hα) in erg/s over the star-formation rate in solar masses a year (Kennicutt & Evans 2012, ARA&A 50,
 531, table 1; initial mass function of Kroupa 2001)."""
 
@@ -75,7 +75,7 @@ def balmer_ebv(decrement: FloatArray) -> FloatArray:
     return ebv
 
 
-def lg_halpha_luminosity(halpha: FloatArray, redshift: FloatArray, *, ebv: FloatArray) -> FloatArray:
+def log_halpha_luminosity(halpha: FloatArray, redshift: FloatArray, *, ebv: FloatArray) -> FloatArray:
     """Lg L(Hα) in erg/s, corrected for dust; negative E(B−V) count as zero.
 
     Parameters
@@ -92,6 +92,6 @@ def lg_halpha_luminosity(halpha: FloatArray, redshift: FloatArray, *, ebv: Float
     return lg
 
 
-def lg_sfr_halpha(halpha: FloatArray, redshift: FloatArray, *, ebv: FloatArray) -> FloatArray:
+def log_sfr_halpha(halpha: FloatArray, redshift: FloatArray, *, ebv: FloatArray) -> FloatArray:
     """Lg of the star-formation rate inside the aperture, solar masses a year; arguments as there."""
-    return lg_halpha_luminosity(halpha, redshift, ebv=ebv) - _LG_SFR_CONSTANT
+    return log_halpha_luminosity(halpha, redshift, ebv=ebv) - _LOG_SFR_CONSTANT

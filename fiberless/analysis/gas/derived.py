@@ -12,7 +12,7 @@ from fiberless.analysis.gas.abundances import (
     ABUNDANCES,
     CASE_B_DECREMENT,
     balmer_ebv,
-    lg_sfr_halpha,
+    log_sfr_halpha,
     oxygen_abundance,
 )
 from fiberless.analysis.gas.bpt import BptClass, bpt_classes, classification, log_ratio
@@ -147,8 +147,8 @@ def _quantities(draws: dict[str, FloatArray], redshift: FloatArray) -> dict[str,
             valid=(CASE_B_DECREMENT, np.inf),
             ratio=decrement,
         ),
-        "lg_sfr_halpha": _Derived(
-            lg_sfr_halpha(halpha, redshift, ebv=ebv),
+        "log_sfr_halpha": _Derived(
+            log_sfr_halpha(halpha, redshift, ebv=ebv),
             balmer,
             "dex(solMass / yr)",
             f"inside the aperture; Kennicutt & Evans 12, Kroupa, dust by the Balmer decrement ({_DUST})",

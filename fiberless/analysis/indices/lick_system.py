@@ -161,7 +161,7 @@ def dispersion_corrections() -> MappingProxyType[str, FloatArray]:
 
     """
     ssp = load_ssp()
-    rows = ssp.flux[ssp.lg_z_solar > _MIN_METALLICITY][:, ssp.age_gyr > _OLD_GYR]
+    rows = ssp.flux[ssp.log_z_solar > _MIN_METALLICITY][:, ssp.age_gyr > _OLD_GYR]
     flux = rows.reshape(-1, TEMPLATE_WAVE_AA.size).astype(np.float64)
     missing = lick_sigma_kms(TEMPLATE_WAVE_AA) ** 2 - sigma_library_kms(TEMPLATE_WAVE_AA) ** 2
     values = [_library_indices(flux, np.sqrt(missing + excess**2)) for excess in _EXCESS_KMS]

@@ -96,10 +96,10 @@ class RedshiftTemplates:
 @cache
 def redshift_templates() -> RedshiftTemplates:
     """Components of the packaged populations behind three screens of dust, and `LINE_COLUMNS`."""
-    lg_wave = _FIRST_LG + LOG10_STEP * np.arange(-_LAST_SHIFT, _PIXELS - _FIRST_SHIFT)
-    flux = np.concatenate([_stars(10**lg_wave), _lines(lg_wave)])
+    log_wave = _FIRST_LG + LOG10_STEP * np.arange(-_LAST_SHIFT, _PIXELS - _FIRST_SHIFT)
+    flux = np.concatenate([_stars(10**log_wave), _lines(log_wave)])
     rows, columns = np.triu_indices(len(flux))
-    length = next_fast_len(len(lg_wave), real=True)
+    length = next_fast_len(len(log_wave), real=True)
     products = flux[rows] * flux[columns]
     return RedshiftTemplates(flux, np.conj(rfft(flux, length)), np.conj(rfft(products, length)), length)
 
@@ -127,9 +127,9 @@ def _stars(wave_aa: FloatArray) -> FloatArray:
     return scaled
 
 
-def _lines(lg_wave: FloatArray) -> FloatArray:
+def _lines(log_wave: FloatArray) -> FloatArray:
     """Pixel-averaged Gaussians (len(LINE_COLUMNS), Q); the highest line of each has height one."""
-    ln_edges = np.log(10.0) * np.append(lg_wave - LOG10_STEP / 2, lg_wave[-1] + LOG10_STEP / 2)
+    ln_edges = np.log(10.0) * np.append(log_wave - LOG10_STEP / 2, log_wave[-1] + LOG10_STEP / 2)
     width = _LINE_SIGMA_KMS / LIGHT_SPEED_KMS
     columns = []
     for column in LINE_COLUMNS:

@@ -29,13 +29,13 @@ def formed_mass(population: Population, ssp: SspGrid) -> FloatArray:
     (N, 3, A) M☉ formed, sheets in the order of `SHEETS`; the young disk holds the bins below 90 Myr
 
     """
-    formed_guess = 10**population.lg_mass / 0.55
+    formed_guess = 10**population.log_stellar_mass / 0.55
     bulge = _gaussian_history(population.bulge_age, population.bulge_spread)
     disk = _disk_history(population, formed_guess)
     share = population.bulge_fraction[:, None]
     total = np.stack([share * bulge, (1 - share) * disk], axis=1)
     living = (total * _living(population, ssp)).sum(axis=(1, 2))
-    total *= (10**population.lg_mass / living)[:, None, None]
+    total *= (10**population.log_stellar_mass / living)[:, None, None]
     young = AGE_EDGES_GYR[1:] <= YOUNG_GYR * (1 + 1e-9)
     return np.stack(
         [total[:, 0], np.where(young, 0.0, total[:, 1]), np.where(young, total[:, 1], 0.0)], axis=1
@@ -43,8 +43,8 @@ def formed_mass(population: Population, ssp: SspGrid) -> FloatArray:
 
 
 def _living(population: Population, ssp: SspGrid) -> FloatArray:
-    lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk], axis=1)
-    living: FloatArray = ssp.metallicity_weights(lg_z) @ ssp.living_fraction
+    log_z = np.stack([population.log_z_bulge, population.log_z_disk], axis=1)
+    living: FloatArray = ssp.metallicity_weights(log_z) @ ssp.living_fraction
     return living
 
 
@@ -61,7 +61,7 @@ def _disk_history(population: Population, formed: FloatArray) -> FloatArray:
     """Unit mass formed in a delayed-τ history whose present rate gives the drawn SFR, plus a burst. (N, A)"""
     age = population.disk_age
     disk_mass = formed * np.maximum(1 - population.bulge_fraction, 0.02)
-    rate_now = 10 ** (population.lg_ssfr + population.lg_mass)
+    rate_now = 10 ** (population.log_ssfr + population.log_stellar_mass)
     x = _solve_delayed_tau(rate_now * age * 1e9 / disk_mass)
     tau = age / x
     time = np.clip(age[:, None] - AGE_EDGES_GYR, 0, None) / tau[:, None]

@@ -105,9 +105,9 @@ def _sheet_spectra(
     """Attenuated spectra of the three sheets, L☉/Å at rest. (N, 3, L) float32"""
     n = len(formed)
     av = _attenuations(population)
-    lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk, population.oxygen - 8.69], axis=1)
+    log_z = np.stack([population.log_z_bulge, population.log_z_disk, population.oxygen - 8.69], axis=1)
     clouded = AGE_EDGES_GYR[1:] <= BIRTH_CLOUD_GYR * (1 + 1e-9)
-    metals = load_ssp().metallicity_weights(lg_z)
+    metals = load_ssp().metallicity_weights(log_z)
     weights = (formed[..., None, :] * metals[..., :, None]).astype(np.float32)
     plain = (ssp_flux * library_step(wave_aa)).reshape(-1, ssp_flux.shape[-1])
     enhanced = (ssp_flux * library_correction(load_ssp().age_gyr, wave_aa)).reshape(plain.shape)

@@ -92,7 +92,7 @@ def agn_lines(rng: np.random.Generator, population: Population) -> FloatArray:
         he2=np.where(seyfert, -0.8, -1.2) + spread(0.05),
         n1=-1.2 + spread(0.05),
     )
-    halpha = 3.1 * 10 ** (population.lg_l_oiii - o3)
+    halpha = 3.1 * 10 ** (population.log_l_oiii - o3)
     return _assemble(rng, halpha, ratios, halpha_over_hbeta=3.1)
 
 
@@ -114,7 +114,7 @@ def lier_lines(rng: np.random.Generator, population: Population, continuum_halph
         he2=-1.3 + spread(0.05),
         n1=-1.2 + spread(0.05),
     )
-    halpha = 10**population.lg_ew_lier * continuum_halpha
+    halpha = 10**population.log_ew_lier * continuum_halpha
     return _assemble(rng, halpha, ratios, halpha_over_hbeta=BALMER_DECREMENT["Halpha"])
 
 

@@ -27,18 +27,18 @@ class Population:
     """
 
     redshift: FloatArray
-    lg_mass: FloatArray
+    log_stellar_mass: FloatArray
     quiescent: BoolArray
     bulge_fraction: FloatArray
-    lg_ssfr: FloatArray
+    log_ssfr: FloatArray
     disk_age: FloatArray
     bulge_age: FloatArray
     bulge_spread: FloatArray
     burst_fraction: FloatArray
     burst_age: FloatArray
     recent_boost: FloatArray
-    lg_z_bulge: FloatArray
-    lg_z_disk: FloatArray
+    log_z_bulge: FloatArray
+    log_z_disk: FloatArray
     oxygen: FloatArray
     diffuse_av: FloatArray
     cloud_av: FloatArray
@@ -49,8 +49,8 @@ class Population:
     wing_share: FloatArray
     sodium_ew: FloatArray
     agn: IntArray
-    lg_l_oiii: FloatArray
-    lg_ew_lier: FloatArray
+    log_l_oiii: FloatArray
+    log_ew_lier: FloatArray
     disk_r50: FloatArray
     bulge_r50: FloatArray
     disk_axis_ratio: FloatArray
@@ -79,31 +79,31 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
     z, m = _redshift_and_mass(rng, n)
     quiescent, green = _type(rng, m)
     bulge_fraction = _bulge_fraction(rng, m, quiescent)
-    lg_ssfr = _specific_sfr(rng, m, quiescent=quiescent, green=green)
-    delta_ms = np.where(quiescent, 0.0, lg_ssfr - (-0.24 * m - 7.64))
-    lg_z = _stellar_metallicity(rng, m, quiescent)
+    log_ssfr = _specific_sfr(rng, m, quiescent=quiescent, green=green)
+    delta_ms = np.where(quiescent, 0.0, log_ssfr - (-0.24 * m - 7.64))
+    log_z = _stellar_metallicity(rng, m, quiescent)
     cosine = rng.uniform(0, 1, n)
     axis_ratio = np.sqrt(cosine**2 * (1 - 0.04) + 0.04)
-    r50_kpc, lg_size_excess = _size(rng, m, bulge_fraction)
+    r50_kpc, log_size_excess = _size(rng, m, bulge_fraction)
     scale = kpc_per_arcsec(z)
     dust = _dust(rng, m, quiescent=quiescent, green=green, axis_ratio=axis_ratio)
-    agn, lg_l_oiii = _agn(rng, m, quiescent)
-    sigma = _velocity_dispersion(rng, m, quiescent=quiescent, lg_size_excess=lg_size_excess)
+    agn, log_l_oiii = _agn(rng, m, quiescent)
+    sigma = _velocity_dispersion(rng, m, quiescent=quiescent, log_size_excess=log_size_excess)
     burst = rng.uniform(size=n) < np.where(quiescent, 0.02, 0.10)
     return Population(
         redshift=z,
-        lg_mass=m,
+        log_stellar_mass=m,
         quiescent=quiescent,
         bulge_fraction=bulge_fraction,
-        lg_ssfr=lg_ssfr,
+        log_ssfr=log_ssfr,
         disk_age=np.where(quiescent, rng.uniform(6.5, 9.5, n), rng.uniform(6.0, 11.0, n)),
         bulge_age=np.clip(rng.normal(6.0 + 1.2 * (m - 10.7), 0.8), 2.0, 11.0),
         bulge_spread=rng.uniform(0.3, 1.0, n),
         burst_fraction=np.where(burst, 10 ** rng.uniform(-2.7, -1.0, n), 0.0),
         burst_age=10 ** rng.uniform(-2.0, 0.2, n),
         recent_boost=_recent_boost(rng, n),
-        lg_z_bulge=lg_z,
-        lg_z_disk=lg_z - 0.1,
+        log_z_bulge=log_z,
+        log_z_disk=log_z - 0.1,
         oxygen=_oxygen(rng, m, delta_ms),
         diffuse_av=dust[0],
         cloud_av=dust[1],
@@ -112,8 +112,8 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
         **_gas_motions(rng, sigma, seyfert=agn == SEYFERT),
         sodium_ew=_sodium(rng, sigma, diffuse_av=dust[0], quiescent=quiescent),
         agn=agn,
-        lg_l_oiii=lg_l_oiii,
-        lg_ew_lier=rng.normal(-0.3, 0.3, n),
+        log_l_oiii=log_l_oiii,
+        log_ew_lier=rng.normal(-0.3, 0.3, n),
         disk_r50=r50_kpc * np.where(quiescent, 1.25, 1.15) / scale,
         bulge_r50=r50_kpc * np.where(bulge_fraction > 0.6, 0.85, 0.45) * 10 ** rng.normal(0, 0.08, n) / scale,
         disk_axis_ratio=axis_ratio,
@@ -214,12 +214,14 @@ def _dust(
 
 
 def _velocity_dispersion(
-    rng: np.random.Generator, m: FloatArray, *, quiescent: BoolArray, lg_size_excess: FloatArray
+    rng: np.random.Generator, m: FloatArray, *, quiescent: BoolArray, log_size_excess: FloatArray
 ) -> FloatArray:
     """σ* in km/s (Zahid et al. 2016, eq. 2), smaller in larger and in star-forming galaxies."""
     slope = np.where(m < 10.26, 0.403, 0.293)
-    lg_sigma = np.log10(118.3) + slope * (m - 10.26) - 0.3 * lg_size_excess + np.where(quiescent, 0.03, -0.06)
-    return np.clip(10 ** (lg_sigma + rng.normal(0, 0.08, len(m))), 45, 420)
+    log_sigma = (
+        np.log10(118.3) + slope * (m - 10.26) - 0.3 * log_size_excess + np.where(quiescent, 0.03, -0.06)
+    )
+    return np.clip(10 ** (log_sigma + rng.normal(0, 0.08, len(m))), 45, 420)
 
 
 def _gas_motions(

@@ -45,19 +45,19 @@ _EBV_ERROR: Final = 0.10
 _TRUTH_LINES: Final = ("Halpha", "Hbeta", "OIII_5008", "NII_6585", "OII_3727", "SII_6718")
 TRUTH_NAMES: Final = (
     "redshift",
-    "lg_mass",
-    "lg_sfr",
+    "log_stellar_mass",
+    "log_sfr",
     "sigma_star",
     "sigma_gas",
     "diffuse_av",
     "av_light",
     "ebv",
-    "lg_z_light",
-    "lg_age_light",
-    "lg_age_mass",
-    "lg_z_mass",
-    "lg_ml_living_r",
-    "lg_ml_formed_r",
+    "log_z_light",
+    "log_age_light",
+    "log_age_mass",
+    "log_z_mass",
+    "log_ml_living_r",
+    "log_ml_formed_r",
     "oxygen",
     "agn",
     "quiescent",
@@ -177,15 +177,15 @@ def _truth(
     age, metallicity, attenuation = _light_weighted(population, light, fraction)
     truth: dict[str, FloatArray] = {
         "redshift": population.redshift,
-        "lg_mass": population.lg_mass,
-        "lg_sfr": _lg_sfr(light),
+        "log_stellar_mass": population.log_stellar_mass,
+        "log_sfr": _log_sfr(light),
         "sigma_star": population.sigma_star,
         "sigma_gas": population.sigma_gas,
         "diffuse_av": population.diffuse_av,
         "av_light": attenuation,
         "ebv": population.ebv,
-        "lg_z_light": metallicity,
-        "lg_age_light": age,
+        "log_z_light": metallicity,
+        "log_age_light": age,
         **_by_mass(population, light, fraction),
         "oxygen": population.oxygen,
         "agn": population.agn.astype(np.float64),
@@ -209,7 +209,7 @@ def _continuum_at(stars: FloatArray, name: str) -> FloatArray:
     return stars[:, near].mean(axis=1)
 
 
-def _lg_sfr(light: Light) -> FloatArray:
+def _log_sfr(light: Light) -> FloatArray:
     """lg of the star-formation rate over the last 90 Myr in M☉ / yr, at least −5."""
     young = light.formed[:, YOUNG_DISK].sum(axis=1) / 9e7
     return np.log10(np.maximum(young, 1e-5))
@@ -221,25 +221,25 @@ def _light_weighted(
     """lg age/Gyr and [M/H] weighted by unattenuated V-band light in the fibre, and that light's A_V."""
     ssp = load_ssp()
     window = (ssp.wave_aa > 5070) & (ssp.wave_aa < 5950)
-    lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk, population.oxygen - 8.69], axis=1)
-    per_mass = ssp.metallicity_weights(lg_z) @ ssp.flux[..., window].mean(axis=-1)
+    log_z = np.stack([population.log_z_bulge, population.log_z_disk, population.oxygen - 8.69], axis=1)
+    per_mass = ssp.metallicity_weights(log_z) @ ssp.flux[..., window].mean(axis=-1)
     weight = light.formed * per_mass * fraction[:, :3, None]
     total = weight.sum(axis=(1, 2))
     age = (weight * np.log10(ssp.age_gyr)).sum(axis=(1, 2)) / total
     passed = (weight * 10 ** (-0.4 * attenuation_v(population))).sum(axis=(1, 2))
-    return age, (weight.sum(axis=2) * lg_z).sum(axis=1) / total, -2.5 * np.log10(passed / total)
+    return age, (weight.sum(axis=2) * log_z).sum(axis=1) / total, -2.5 * np.log10(passed / total)
 
 
 def _by_mass(population: Population, light: Light, fraction: FloatArray) -> dict[str, FloatArray]:
     """Means by mass formed and mass-to-light ratios of the fibre's stars, as the fitter defines them."""
     ssp = load_ssp()
-    lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk, population.oxygen - 8.69], axis=1)
+    log_z = np.stack([population.log_z_bulge, population.log_z_disk, population.oxygen - 8.69], axis=1)
     mass = light.formed * fraction[:, :3, None]
-    by_population = np.einsum("nsa,nsz->nza", mass, ssp.metallicity_weights(lg_z)).reshape(len(mass), -1)
+    by_population = np.einsum("nsa,nsz->nza", mass, ssp.metallicity_weights(log_z)).reshape(len(mass), -1)
     values = population_values(by_population / templates().mass_formed)
     return {
-        "lg_age_mass": values["lg_age_mass_gyr"],
-        "lg_z_mass": values["metallicity_mass"],
-        "lg_ml_living_r": values["lg_ml_living_r"],
-        "lg_ml_formed_r": values["lg_ml_formed_r"],
+        "log_age_mass": values["log_age_mass_gyr"],
+        "log_z_mass": values["metallicity_mass"],
+        "log_ml_living_r": values["log_ml_living_r"],
+        "log_ml_formed_r": values["log_ml_formed_r"],
     }

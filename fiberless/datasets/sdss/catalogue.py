@@ -36,8 +36,8 @@ _ALIASES: Final = MappingProxyType(
         "dec": ("dec", "plug_dec"),
         "redshift": ("redshift", "z"),
         "sn": ("sn", "snmedian", "sn_median", "sn_median_all"),
-        "lg_mass": ("lg_mass", "lgm_tot_p50"),
-        "lg_sfr": ("lg_sfr", "sfr_tot_p50"),
+        "log_stellar_mass": ("log_stellar_mass", "lgm_tot_p50"),
+        "log_sfr": ("log_sfr", "sfr_tot_p50"),
         "oxygen": ("oxygen", "oh_p50"),
         "sigma_star": ("sigma_star", "veldisp", "vdisp"),
         "r_mag": ("r_mag", "petromag_r"),
@@ -49,7 +49,7 @@ _ALIASES: Final = MappingProxyType(
 )
 _INTEGERS: Final = ("object_id", "plate", "mjd", "fiber", "run", "camcol", "field")
 _NUMBERS: Final = ("ra", "dec", "redshift")
-_OPTIONAL: Final = ("sn", "lg_mass", "lg_sfr", "oxygen", "sigma_star", "r_mag", "ebv")
+_OPTIONAL: Final = ("sn", "log_stellar_mass", "log_sfr", "oxygen", "sigma_star", "r_mag", "ebv")
 _NO_RERUN: Final = "301"
 _NO_RUN2D: Final = "26"
 _MAX_SIGMA_KMS: Final = 849.0
@@ -98,8 +98,9 @@ class Catalogue:
     Parameters
     ----------
     table : astropy Table with object_id int64; spec_obj_id uint64, 0 unknown; plate, mjd, fiber, run,
-        camcol, field int64; run2d, rerun text; ra, dec ICRS degrees, redshift, and sn, lg_mass (lg M☉),
-        lg_sfr (lg M☉/yr), oxygen (12 + lg O/H), sigma_star (km/s), ebv, r_mag (mag) float64, NaN unknown
+        camcol, field int64; run2d, rerun text; ra, dec ICRS degrees, redshift, and sn,
+        log_stellar_mass (lg M☉), log_sfr (lg M☉/yr), oxygen (12 + lg O/H), sigma_star (km/s), ebv,
+        r_mag (mag) float64, NaN unknown
 
     """
 

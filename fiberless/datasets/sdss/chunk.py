@@ -29,8 +29,8 @@ __all__ = ["SDSS_COLUMNS", "TRUTH_NAMES", "ChunkJob", "Outcome", "Source", "buil
 
 TRUTH_NAMES: Final = (
     "redshift",
-    "lg_mass",
-    "lg_sfr",
+    "log_stellar_mass",
+    "log_sfr",
     "oxygen",
     "sigma_star",
     "ebv",

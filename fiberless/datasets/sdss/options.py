@@ -52,7 +52,7 @@ class Selection(BaseModel):
     ----------
     redshift : both ends excluded, as in the paper
     min_sn : least median signal-to-noise ratio per pixel of the whole spectrum
-    coverage_lg_aa : lg Å of the wavelengths that the spectrum must reach
+    coverage_log_aa : lg Å of the wavelengths that the spectrum must reach
     require_positive : drop spectra with a value ≤ 0 after smoothing with σ = 2 Å, as the paper does
     max_bad_share : largest share of the 4500 pixels that may be masked
     redshift_tolerance : largest difference between catalogue and spectrum file
@@ -64,7 +64,7 @@ class Selection(BaseModel):
 
     redshift: _Interval = (0.05, 0.15)
     min_sn: float = Field(default=0.0, ge=0)
-    coverage_lg_aa: _Interval = PAPER_COVERAGE_LG_AA
+    coverage_log_aa: _Interval = PAPER_COVERAGE_LG_AA
     require_positive: bool = True
     max_bad_share: float = Field(default=0.1, ge=0, le=1)
     redshift_tolerance: float = Field(default=1e-3, gt=0)

@@ -20,7 +20,7 @@ SELECT TOP {rows}
  s.specObjID AS spec_obj_id, p.objID AS object_id, s.plate, s.mjd, s.fiberID AS fiber, s.run2d,
  p.run, p.rerun, p.camcol, p.field, p.ra, p.dec, s.z AS redshift, s.zWarning AS zwarning, s.class,
  s.snMedian AS sn, s.velDisp AS sigma_star, p.petroMag_r AS r_mag, p.extinction_r,
- g.lgm_tot_p50 AS lg_mass, g.sfr_tot_p50 AS lg_sfr, g.oh_p50 AS oxygen
+ g.lgm_tot_p50 AS log_stellar_mass, g.sfr_tot_p50 AS log_sfr, g.oh_p50 AS oxygen
 FROM SpecObj AS s
  JOIN PhotoObj AS p ON p.objID = s.bestObjID
  LEFT JOIN galSpecExtra AS g ON g.specObjID = s.specObjID

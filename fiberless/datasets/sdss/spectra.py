@@ -148,7 +148,7 @@ def judge(raw: RawSpectrum, selection: Selection, *, key: tuple[int, int, int], 
 
     """
     used = (raw.ivar > 0) & np.isfinite(raw.flux)
-    low, high = (10**edge for edge in selection.coverage_lg_aa)
+    low, high = (10**edge for edge in selection.coverage_log_aa)
     shown = f"{raw.wave_aa[0]:.1f}–{raw.wave_aa[-1]:.1f} Å"
     checks: list[tuple[Rejection, Any, str]] = [
         (

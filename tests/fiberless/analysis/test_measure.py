@@ -205,7 +205,7 @@ def test_what_rests_on_lines_that_are_not_there_has_no_number(synthetic):
         found.gas_sigma,
         found.balmer_decrement,
         found.ebv_gas,
-        found.lg_sfr_halpha,
+        found.log_sfr_halpha,
         *found.abundances.values(),
     ]
     assert {(item.value, item.flag) for item in rest_on_lines} == {(None, Flag.NOT_DETECTED)}

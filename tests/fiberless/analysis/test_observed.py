@@ -104,7 +104,7 @@ def test_lines_that_are_not_there_have_limits_and_no_values(synthetic):
     assert (oiii.value, oiii.lower, oiii.flag) == (None, 0.0, Flag.NOT_DETECTED)
     assert oiii.upper > 0
     assert "limit" in oiii.method
-    for name in ("balmer_decrement", "ebv_gas", "lg_sfr_halpha", "oxygen_o3n2_pp04"):
+    for name in ("balmer_decrement", "ebv_gas", "log_sfr_halpha", "oxygen_o3n2_pp04"):
         assert (found.quantities[name].value, found.quantities[name].flag) == (None, Flag.NOT_DETECTED)
     assert found.classes["whan"].value in {"passive", "retired"}
 
@@ -113,8 +113,8 @@ def test_lines_out_of_band_are_said_to_be(galaxies):
     flux = np.where(OBSERVED_WAVE_AA / 1.08 > 6000, np.nan, galaxies.flux[0])
     found = measure_observed(OBSERVED_WAVE_AA, flux, np.full(flux.size, 9.0), 0.08)
     assert found.lines["Halpha"].flux.flag is Flag.OUT_OF_BAND
-    assert found.quantities["lg_sfr_halpha"].flag is Flag.OUT_OF_BAND
-    assert found.quantities["lg_sfr_halpha"].value is None
+    assert found.quantities["log_sfr_halpha"].flag is Flag.OUT_OF_BAND
+    assert found.quantities["log_sfr_halpha"].value is None
 
 
 def test_one_seed_gives_one_answer(galaxies):

@@ -192,7 +192,7 @@ def true_derived(survey: Survey) -> dict[str, FloatArray]:
     return {
         "balmer_decrement": halpha / hbeta,
         "ebv_gas": ebv,
-        "lg_sfr_halpha": gas.lg_sfr_halpha(halpha, survey.redshift, ebv=ebv),
+        "log_sfr_halpha": gas.log_sfr_halpha(halpha, survey.redshift, ebv=ebv),
     } | {name: gas.oxygen_abundance(ratios[item.ratio], item) for name, item in gas.ABUNDANCES.items()}
 
 
@@ -244,7 +244,7 @@ def table(pulls: dict[str, FloatArray], of_nuclei: dict[str, BoolArray]) -> str:
 def test_every_quantity_is_counted(pulls):
     expected = {f"{kind} {name}" for kind in ("flux", "ew") for name in REPORTED_LINES}
     expected |= {"dn4000", "d4000", "gas_sigma", "gas_velocity", "balmer_decrement", "ebv_gas"}
-    expected |= {"lg_sfr_halpha", *gas.ABUNDANCES, *(f"magnitude_{band}" for band in "gri")}
+    expected |= {"log_sfr_halpha", *gas.ABUNDANCES, *(f"magnitude_{band}" for band in "gri")}
     assert expected <= set(pulls)
     assert sum(name.startswith("lick ") for name in pulls) == 27
     assert sum(name.startswith("lick_system ") for name in pulls) == 27

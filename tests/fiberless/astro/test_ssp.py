@@ -43,5 +43,5 @@ def test_metallicity_weights_interpolate_linearly_and_clip():
     weights = ssp.metallicity_weights(value)
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0)
     np.testing.assert_allclose(
-        weights @ ssp.lg_z_solar, [np.log10(0.005), 0.0, 0.2, np.log10(2.5)], atol=1e-12
+        weights @ ssp.log_z_solar, [np.log10(0.005), 0.0, 0.2, np.log10(2.5)], atol=1e-12
     )

@@ -79,7 +79,7 @@ def test_what_only_the_features_know_is_found_by_the_arm_that_has_them(caches, t
     assert difference["mean"] == pytest.approx(gain, abs=1e-4)
     assert len(difference["seeds"]) == 2
     assert result["rows"][LATENT_CRPS]["difference"]["mean"] < 0
-    assert set(PHYSICAL_NAMES) | {"dn4000", "lg_ew_Halpha"} <= set(result["rows"])
+    assert set(PHYSICAL_NAMES) | {"dn4000", "log_ew_Halpha"} <= set(result["rows"])
     write_ablation(result | {"command": "fiberless ablate"}, tmp_path)
     assert json.loads((tmp_path / "ablation.json").read_text())["seeds"] == 2
     assert "| R² of z |" in (tmp_path / "ablation.md").read_text()

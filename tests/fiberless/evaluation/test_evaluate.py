@@ -20,9 +20,9 @@ def test_targets_of_true_spectra_are_their_truth(data):
     targets = measure_targets(ln_flux, data.truth("redshift"))
     assert set(SPECTRAL_TARGETS) < set(targets)
     strong = data.truth("ew_Halpha") > 3
-    error = targets["lg_ew_Halpha"] - np.log10(data.truth("ew_Halpha"))
+    error = targets["log_ew_Halpha"] - np.log10(data.truth("ew_Halpha"))
     assert np.median(error[strong]) == pytest.approx(0.0, abs=0.01)
-    flux_error = targets["lg_flux_Halpha"] - np.log10(data.truth("flux_Halpha"))
+    flux_error = targets["log_flux_Halpha"] - np.log10(data.truth("flux_Halpha"))
     assert np.abs(flux_error[strong]).max() < 0.05
     ratio = np.log10(data.truth("flux_NII_6585") / data.truth("flux_Halpha"))
     assert np.median(np.abs(targets["n2"] - ratio)[strong]) < 0.02
@@ -31,7 +31,7 @@ def test_targets_of_true_spectra_are_their_truth(data):
 def test_line_ratios_exist_where_halpha_does(data):
     ln_flux = data.column("ln_shape") + data.truth("ln_norm")[:, None]
     targets = measure_targets(ln_flux, data.truth("redshift"))
-    np.testing.assert_array_equal(np.isfinite(targets["n2"]), 10 ** targets["lg_ew_Halpha"] > 3)
+    np.testing.assert_array_equal(np.isfinite(targets["n2"]), 10 ** targets["log_ew_Halpha"] > 3)
 
 
 def test_an_untrained_model_scores_worse_than_a_regression_and_the_gates_say_so(evaluation):
@@ -86,7 +86,7 @@ def test_galaxies_are_chosen_by_their_images(data):
     bright = read_held_out(data, r_limit=17.5, limit=None, progress=lambda *_: None)
     assert len(everyone.conditions) == len(data)
     assert len(bright.conditions) == (everyone.conditions.r_magnitude < 17.5).sum() < len(data)
-    np.testing.assert_allclose(everyone.truth["lg_mass"], data.truth("lg_mass"), rtol=1e-6)
+    np.testing.assert_allclose(everyone.truth["log_stellar_mass"], data.truth("log_stellar_mass"), rtol=1e-6)
 
 
 def test_a_true_latent_decodes_to_its_galaxy(data):
@@ -99,5 +99,5 @@ def test_a_true_latent_decodes_to_its_galaxy(data):
     # the toy basis has six components of other spectra: only the mean level is exact
     assert np.abs(np.median(ln_flux[:, 0] - pairs.ln_flux_rest, axis=1)).max() < 0.3
     physical = family.physical(latent, pairs.conditions.r_total_nmgy)
-    for name in ("lg_mass", "lg_age", "metallicity"):
+    for name in ("log_stellar_mass", "log_age", "metallicity"):
         np.testing.assert_allclose(physical[name][:, 0], pairs.truth[name], atol=1e-4)

@@ -25,7 +25,7 @@ FAULTS = {
     "R² of av, posterior mean": ("scores", "model", "av", "r2_mean", 0.86),
     "σ_MAD of Δz/(1+z)": ("photo_z", "model", "sigma_mad", 0.012),
     "CRPS(z) over that of 50 neighbours": ("scores", "model", "redshift", "crps", 0.9),
-    "R² less the best baseline's": ("scores", "neighbours", "lg_age", "r2", 1.01),
+    "R² less the best baseline's": ("scores", "neighbours", "log_age", "r2", 1.01),
     "68 % intervals cover": ("scores", "model", "n2", "coverage_68", 0.60),
     "95 % intervals cover": ("scores", "model", "n2", "coverage_95", 0.98),
     "p-value of the joint latent's calibration": ("joint", "tarp", "p_value", 0.009),

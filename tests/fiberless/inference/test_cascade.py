@@ -67,7 +67,7 @@ def test_absolute_flux_comes_back_with_the_images_brightness():
 def test_pixels_hold_no_masses(cascade):
     request = PredictionRequest(synthetic_cutout(0), PredictionOptions(n_candidates=2, steps=3))
     properties = cascade.predict([request])[0].prediction.properties
-    assert properties.stellar_mass is None
+    assert properties.log_stellar_mass is None
     assert properties.redshift is not None
 
 

@@ -123,7 +123,7 @@ def test_the_shown_table_holds_every_measurement(write_sdss):
     console = Console(width=160, record=True, file=StringIO())
     console.print(measured_table(document))
     text = console.export_text()
-    expected = ("redshift", "dn4000", "lg_sfr_halpha", "bpt_sii", "flux Halpha", "EW OIII_5007", "Lick Mgb")
+    expected = ("redshift", "dn4000", "log_sfr_halpha", "bpt_sii", "flux Halpha", "EW OIII_5007", "Lick Mgb")
     assert all(name in text for name in expected)
     assert f"{document.redshift.value:.4f}" in text
 

@@ -25,8 +25,8 @@ NAMES = {
     "stellar_metallicity_mass",
     "stellar_av",
     "stellar_ebv",
-    "lg_ml_formed_r",
-    "lg_ml_living_r",
+    "log_ml_formed_r",
+    "log_ml_living_r",
 }
 
 
@@ -41,9 +41,9 @@ def test_age_and_metallicity_are_those_put_in(stars):
     ssp = load_ssp()
     window = (ssp.wave_aa > 5070) & (ssp.wave_aa < 5950)
     light = np.array([ssp.flux[4, 22, window].mean(), 0.2 * ssp.flux[4, 12, window].mean()])
-    lg_age = light @ np.log10(ssp.age_gyr[[22, 12]]) / light.sum()
-    assert np.log10(stars["stellar_age"].value) == pytest.approx(lg_age, abs=0.12)
-    assert stars["stellar_metallicity"].value == pytest.approx(ssp.lg_z_solar[4], abs=0.15)
+    log_age = light @ np.log10(ssp.age_gyr[[22, 12]]) / light.sum()
+    assert np.log10(stars["stellar_age"].value) == pytest.approx(log_age, abs=0.12)
+    assert stars["stellar_metallicity"].value == pytest.approx(ssp.log_z_solar[4], abs=0.15)
     assert stars["stellar_av"].value == pytest.approx(0.0, abs=0.15)
     assert stars["stellar_ebv"].value == pytest.approx(stars["stellar_av"].value / 4.05, rel=1e-3, abs=1e-6)
 
@@ -55,20 +55,20 @@ def test_masses_are_those_of_the_populations_put_in(stars):
     for age, share in ((22, 1.0), (12, 0.2)):
         weights[4, age] = share * ssp.flux[4, age, window].mean()
     true = population_values(weights.ravel())
-    for key in ("lg_ml_formed_r", "lg_ml_living_r"):
+    for key in ("log_ml_formed_r", "log_ml_living_r"):
         error = (stars[key].upper - stars[key].lower) / 2
         assert error < 0.3
         assert stars[key].value == pytest.approx(true[key], abs=3 * error)
     lower, upper = np.log10([stars["stellar_age_mass"].lower, stars["stellar_age_mass"].upper])
-    assert (lower + upper) / 2 == pytest.approx(true["lg_age_mass_gyr"], abs=1.5 * (upper - lower))
-    assert stars["lg_ml_formed_r"].value > stars["lg_ml_living_r"].value
+    assert (lower + upper) / 2 == pytest.approx(true["log_age_mass_gyr"], abs=1.5 * (upper - lower))
+    assert stars["log_ml_formed_r"].value > stars["log_ml_living_r"].value
 
 
 def test_calibration_moves_values_by_shares_of_their_errors(galaxy):
     ivar = galaxy.error**-2.0
     pixels = PixelFlux.of(galaxy.wave_aa, galaxy.flux[None], ivar[None])
     fit = fit_stars(pixels, np.array([REDSHIFT]), options=FitOptions(multiplicative_degree=8, draws=4))
-    for key in ("metallicity_light", "lg_age_light_gyr", "velocity_kms"):
+    for key in ("metallicity_light", "log_age_light_gyr", "velocity_kms"):
         plain: Estimate = getattr(fit, key)
         shift, factor = CALIBRATION.get(key, (0.0, 1.0))
         reported = calibrated(fit, key)

@@ -34,12 +34,12 @@ class Galaxy:
     line_scale: float = 1.0
 
     @property
-    def lg_age_gyr(self) -> float:
+    def log_age_gyr(self) -> float:
         return float(sum(w * np.log10(load_ssp().age_gyr[j]) for (_, j), w in self.light.items()))
 
     @property
     def metallicity(self) -> float:
-        return float(sum(w * load_ssp().lg_z_solar[i] for (i, _), w in self.light.items()))
+        return float(sum(w * load_ssp().log_z_solar[i] for (i, _), w in self.light.items()))
 
     def line_flux(self, name: str) -> float:
         return LINES.get(name, 0.0) * self.line_scale

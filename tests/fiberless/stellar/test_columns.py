@@ -124,12 +124,12 @@ def test_slope_is_that_of_the_projected_cost(typical, noisy):
 
 def test_population_values_of_one_population():
     ssp = load_ssp()
-    weights = np.zeros(ssp.lg_z_solar.size * ssp.age_gyr.size)
+    weights = np.zeros(ssp.log_z_solar.size * ssp.age_gyr.size)
     weights[4 * ssp.age_gyr.size + 26] = 2.0
     values = population_values(weights)
-    assert values["lg_age_light_gyr"] == pytest.approx(np.log10(ssp.age_gyr[26]))
+    assert values["log_age_light_gyr"] == pytest.approx(np.log10(ssp.age_gyr[26]))
     assert values["metallicity_mass"] == pytest.approx(0.0, abs=1e-6)
-    fraction = 10 ** (values["lg_ml_living_r"] - values["lg_ml_formed_r"])
+    fraction = 10 ** (values["log_ml_living_r"] - values["log_ml_formed_r"])
     assert fraction == pytest.approx(ssp.living_fraction[4, 26], rel=1e-6)
 
 
@@ -138,10 +138,10 @@ def test_means_are_weighted_by_light_and_by_mass():
     weights[[130, 140]] = 0.75, 0.25
     mass = weights * known.mass_formed
     values = population_values(weights)
-    light_mean = 0.75 * known.lg_age_gyr[130] + 0.25 * known.lg_age_gyr[140]
-    assert values["lg_age_light_gyr"] == pytest.approx(light_mean)
-    assert values["lg_age_mass_gyr"] == pytest.approx(mass @ known.lg_age_gyr / mass.sum())
-    assert values["lg_age_mass_gyr"] > values["lg_age_light_gyr"]
+    light_mean = 0.75 * known.log_age_gyr[130] + 0.25 * known.log_age_gyr[140]
+    assert values["log_age_light_gyr"] == pytest.approx(light_mean)
+    assert values["log_age_mass_gyr"] == pytest.approx(mass @ known.log_age_gyr / mass.sum())
+    assert values["log_age_mass_gyr"] > values["log_age_light_gyr"]
 
 
 @pytest.mark.parametrize("band", ["r", "v"])

@@ -42,7 +42,7 @@ def test_noiseless_predictions_give_their_input_back(galaxies):
         assert fit.quality[0] == FitQuality.GOOD
         assert fit.velocity_kms.value[0] == pytest.approx(0, abs=0.5)
         assert fit.sigma_kms.value[0] == pytest.approx(galaxy.sigma_kms, abs=1)
-        assert fit.lg_age_light_gyr.value[0] == pytest.approx(galaxy.lg_age_gyr, abs=0.03)
+        assert fit.log_age_light_gyr.value[0] == pytest.approx(galaxy.log_age_gyr, abs=0.03)
         assert fit.metallicity_light.value[0] == pytest.approx(galaxy.metallicity, abs=0.03)
         assert fit.a_v.value[0] == pytest.approx(galaxy.a_v, abs=0.02)
         assert fit.ebv.value[0] == pytest.approx(galaxy.a_v / 4.05, abs=0.005)
@@ -101,7 +101,7 @@ def test_errors_are_those_of_repeated_spectra(typical, noisy):
         "gas_velocity_kms": 0.0,
         "gas_sigma_kms": typical.gas_sigma_kms,
         "a_v": typical.a_v,
-        "lg_age_light_gyr": typical.lg_age_gyr,
+        "log_age_light_gyr": typical.log_age_gyr,
         "metallicity_light": typical.metallicity,
     }
     for name, value in truth.items():
@@ -121,7 +121,7 @@ def test_a_spectrum_is_the_same_alone_and_in_a_batch(galaxies):
     together = fit_stars(PixelFlux.of(OBSERVED_WAVE_AA, flux), redshift, options=QUICK)
     alone = fit_stars(PixelFlux.of(OBSERVED_WAVE_AA, flux[3:4]), redshift[3:4], options=QUICK)
     assert together.sigma_kms.value[3] == alone.sigma_kms.value[0]
-    assert together.lg_age_light_gyr.error[3] == alone.lg_age_light_gyr.error[0]
+    assert together.log_age_light_gyr.error[3] == alone.log_age_light_gyr.error[0]
     np.testing.assert_array_equal(together.weights[3], alone.weights[0])
     np.testing.assert_array_equal(together.continuum[3], alone.continuum[0])
 
@@ -159,14 +159,14 @@ def test_multiplicative_polynomials_take_up_wrong_calibration(typical):
     misfit = [np.nanstd((fit.continuum + fit.lines)[0] / bent - 1) for fit in (plain, bending)]
     assert misfit[0] > 0.02
     assert misfit[1] < 0.005
-    assert bending.lg_age_light_gyr.value[0] == pytest.approx(typical.lg_age_gyr, abs=0.05)
+    assert bending.log_age_light_gyr.value[0] == pytest.approx(typical.log_age_gyr, abs=0.05)
     assert bending.sigma_kms.value[0] == pytest.approx(typical.sigma_kms, abs=2)
 
 
 def test_additive_polynomials_take_up_a_featureless_continuum(typical):
     pixels = PixelFlux.of(typical.native_wave_aa(), (typical.native() + 12.0)[None])
     fit = fit_native(typical, pixels, FitOptions(draws=0, additive_degree=1))
-    assert fit.lg_age_light_gyr.value[0] == pytest.approx(typical.lg_age_gyr, abs=0.05)
+    assert fit.log_age_light_gyr.value[0] == pytest.approx(typical.log_age_gyr, abs=0.05)
     assert fit.sigma_kms.value[0] == pytest.approx(typical.sigma_kms, abs=1)
 
 
@@ -209,7 +209,7 @@ def test_rebinning_is_taken_out(typical, noisy):
 def test_fewer_basis_vectors_move_answers_by_less_than_their_errors(typical, noisy):
     pixels = noisy(typical.native_wave_aa(), typical.native(), ratio=15.0)
     full, coarse = (fit_native(typical, pixels, FitOptions(rank=rank)) for rank in (64, 24))
-    for name in ("sigma_kms", "a_v", "lg_age_light_gyr"):
+    for name in ("sigma_kms", "a_v", "log_age_light_gyr"):
         one, two = getattr(full, name), getattr(coarse, name)
         assert abs(one.value[0] - two.value[0]) < one.error[0]
 

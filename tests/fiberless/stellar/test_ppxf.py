@@ -31,8 +31,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 RANGE = FitOptions().fit_range_aa
 HALPHA = GAS_LINES.index("Halpha")
 N_MOCKS = int(os.environ.get("PPXF_MOCKS", "12"))
-COMPARED = ("sigma_kms", "lg_age_gyr", "metallicity", "a_v")
-REFERENCE_NGC3522 = {"sigma_kms": 99.0, "lg_age_yr": 9.87, "metallicity": 0.00516}
+COMPARED = ("sigma_kms", "log_age_gyr", "metallicity", "a_v")
+REFERENCE_NGC3522 = {"sigma_kms": 99.0, "log_age_yr": 9.87, "metallicity": 0.00516}
 """`ppxf_example_population_gas_sdss.py` of ppxf 9.5.2: E-MILES populations, ten polynomials."""
 REFERENCE_NGC3073 = {"sigma_kms": 35.0, "halpha": 3.989}
 """`ppxf_example_gas_sdss_tied.py`; Hα in units of the median flux times a pixel."""
@@ -43,7 +43,7 @@ class Oracle:
     """What pPXF finds with our templates, lines, dust and instrument."""
 
     sigma_kms: float
-    lg_age_gyr: float
+    log_age_gyr: float
     metallicity: float
     a_v: float
     halpha: float
@@ -80,7 +80,7 @@ def ask_ppxf(wave_aa, flux, ivar, redshift, used) -> Oracle:
     means = population_values(answer.weights[: stars.shape[1]])
     return Oracle(
         sigma_kms=float(np.sqrt(answer.sol[0][1] ** 2 - view.floor_kms2)),
-        lg_age_gyr=float(means["lg_age_light_gyr"]),
+        log_age_gyr=float(means["log_age_light_gyr"]),
         metallicity=float(means["metallicity_light"]),
         a_v=float(answer.dust[0]["sol"][0]),
         halpha=float(answer.weights[stars.shape[1] + HALPHA] / peak[HALPHA] * scale * (1 + redshift)),
@@ -103,7 +103,7 @@ def test_real_spectra_with_the_same_templates(real):
     fit = fit_stars(PixelFlux.of(wave, flux[None], ivar[None]), np.array([redshift]))
     oracle = ask_ppxf(wave, flux, ivar, redshift, fit.used[0])
     assert fit.sigma_kms.value[0] == pytest.approx(oracle.sigma_kms, abs=5)
-    assert fit.lg_age_light_gyr.value[0] == pytest.approx(oracle.lg_age_gyr, abs=0.1)
+    assert fit.log_age_light_gyr.value[0] == pytest.approx(oracle.log_age_gyr, abs=0.1)
     assert fit.metallicity_light.value[0] == pytest.approx(oracle.metallicity, abs=0.1)
     assert fit.a_v.value[0] == pytest.approx(oracle.a_v, abs=0.05)
     assert fit.line_flux.value[0, HALPHA] == pytest.approx(oracle.halpha, rel=0.05)
@@ -116,7 +116,7 @@ def test_real_spectra_against_the_reference_output(real):
     if name == "NGC3522":
         assert fit.quality[0] == FitQuality.GOOD
         assert fit.sigma_kms.value[0] == pytest.approx(REFERENCE_NGC3522["sigma_kms"], abs=5)
-        assert fit.lg_age_light_gyr.value[0] + 9 == pytest.approx(REFERENCE_NGC3522["lg_age_yr"], abs=0.1)
+        assert fit.log_age_light_gyr.value[0] + 9 == pytest.approx(REFERENCE_NGC3522["log_age_yr"], abs=0.1)
         assert fit.metallicity_light.value[0] == pytest.approx(REFERENCE_NGC3522["metallicity"], abs=0.1)
         return
     assert fit.has(FitQuality.LOW_DISPERSION)[0]
@@ -136,7 +136,7 @@ def test_noisy_mocks_with_the_same_templates(galaxies, noisy):
         oracle = ask_ppxf(wave, pixels.flux[0], pixels.ivar[0], galaxy.redshift, fit.used[0])
         pairs = (
             (fit.sigma_kms, oracle.sigma_kms),
-            (fit.lg_age_light_gyr, oracle.lg_age_gyr),
+            (fit.log_age_light_gyr, oracle.log_age_gyr),
             (fit.metallicity_light, oracle.metallicity),
             (fit.a_v, oracle.a_v),
         )
@@ -170,8 +170,8 @@ def both_errors(rng, galaxy, noisy, seed):
     pixels = noisy(wave, galaxy.native(), ratio=rng.uniform(6, 24), seed=seed)
     fit = fit_stars(pixels, np.array([galaxy.redshift]), options=FitOptions(draws=0))
     oracle = ask_ppxf(wave, pixels.flux[0], pixels.ivar[0], galaxy.redshift, fit.used[0])
-    truth = np.array([galaxy.sigma_kms, galaxy.lg_age_gyr, galaxy.metallicity, galaxy.a_v])
-    estimates = (fit.sigma_kms, fit.lg_age_light_gyr, fit.metallicity_light, fit.a_v)
+    truth = np.array([galaxy.sigma_kms, galaxy.log_age_gyr, galaxy.metallicity, galaxy.a_v])
+    estimates = (fit.sigma_kms, fit.log_age_light_gyr, fit.metallicity_light, fit.a_v)
     ours = np.array([estimate.value[0] for estimate in estimates])
     return ours - truth, np.array([getattr(oracle, name) for name in COMPARED]) - truth
 

@@ -81,7 +81,7 @@ def test_dispersions_agree_with_the_survey(survey, fitted):
 
 def test_a_galaxy_observed_twice_is_the_same(fitted):
     first, second = (fitted(name) for name in TWICE)
-    for quantity in ("sigma_kms", "a_v", "lg_age_light_gyr", "metallicity_light"):
+    for quantity in ("sigma_kms", "a_v", "log_age_light_gyr", "metallicity_light"):
         one, two = getattr(first, quantity), getattr(second, quantity)
         assert abs(one.value[0] - two.value[0]) < 3 * np.hypot(one.error[0], two.error[0])
 

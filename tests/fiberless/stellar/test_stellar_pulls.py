@@ -30,7 +30,7 @@ KINEMATICS = FitOptions(resampling_kms=PREDICTED_RESAMPLING_KMS, draws=0)
 POPULATIONS = FitOptions(resampling_kms=PREDICTED_RESAMPLING_KMS, multiplicative_degree=8)
 pytestmark = pytest.mark.timeout(300 + N)
 DOUBTFUL = ~(FitQuality.LOW_DISPERSION | FitQuality.GAS_TIED)
-NAMES = ("velocity_kms", "sigma_kms", "lg_age_light_gyr", "metallicity_light", "a_v")
+NAMES = ("velocity_kms", "sigma_kms", "log_age_light_gyr", "metallicity_light", "a_v")
 
 
 def draw(rng: np.random.Generator) -> tuple[Population, Light, FloatArray]:
@@ -58,16 +58,16 @@ def observe(
 def true_values(population: Population, light: Light, fraction: FloatArray) -> dict[str, FloatArray]:
     ssp = load_ssp()
     window = (ssp.wave_aa > 5070) & (ssp.wave_aa < 5950)
-    lg_z = np.stack([population.lg_z_bulge, population.lg_z_disk, population.oxygen - 8.69], axis=1)
-    per_mass = ssp.metallicity_weights(lg_z) @ ssp.flux[..., window].mean(axis=-1)
+    log_z = np.stack([population.log_z_bulge, population.log_z_disk, population.oxygen - 8.69], axis=1)
+    per_mass = ssp.metallicity_weights(log_z) @ ssp.flux[..., window].mean(axis=-1)
     weight = light.formed * per_mass * fraction[:, :3, None]
     weight /= weight.sum(axis=(1, 2), keepdims=True)
     passed = (weight * 10 ** (-0.4 * attenuation_v(population))).sum(axis=(1, 2))
     return {
         "velocity_kms": np.zeros(len(population)),
         "sigma_kms": population.sigma_star,
-        "lg_age_light_gyr": (weight * np.log10(ssp.age_gyr)).sum(axis=(1, 2)),
-        "metallicity_light": (weight.sum(axis=2) * lg_z).sum(axis=1),
+        "log_age_light_gyr": (weight * np.log10(ssp.age_gyr)).sum(axis=(1, 2)),
+        "metallicity_light": (weight.sum(axis=2) * log_z).sum(axis=1),
         "a_v": -2.5 * np.log10(passed),
     }
 

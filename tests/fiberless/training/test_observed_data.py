@@ -20,7 +20,7 @@ def observed(data, tmp_path_factory):
     """The toy galaxies without what only a simulation knows."""
     folder = tmp_path_factory.mktemp("observed")
     kept = {name: text for name, text in data.info.columns.items() if name != "ln_shape"}
-    names = tuple(name for name in data.info.truth_names if name not in {"ln_norm", "lg_age_light"})
+    names = tuple(name for name in data.info.truth_names if name not in {"ln_norm", "log_age_light"})
     update = {"kind": "sdss", "columns": kept, "truth_names": names, "description": "toy survey"}
     write_info(folder, data.info.model_copy(update=update))
     columns = [data.info.truth_names.index(name) for name in names]

@@ -7,8 +7,8 @@ from fiberless.analysis.gas.abundances import (
     ABUNDANCES,
     CASE_B_DECREMENT,
     balmer_ebv,
-    lg_halpha_luminosity,
-    lg_sfr_halpha,
+    log_halpha_luminosity,
+    log_sfr_halpha,
     oxygen_abundance,
 )
 from fiberless.astro.dust import cardelli_curve
@@ -58,17 +58,17 @@ def test_the_curve_goes_on_into_the_infrared():
 def test_luminosity_and_star_formation_by_hand():
     """At z = 0.1 the distance is 460.3 Mpc; 1e-15 erg/(s cm2) are 2.535e40 erg/s."""
     given = {"halpha": np.array([100.0]), "redshift": np.array([0.1])}
-    assert 10 ** lg_halpha_luminosity(**given, ebv=np.zeros(1))[0] == pytest.approx(2.535e40, rel=2e-3)
-    assert lg_sfr_halpha(**given, ebv=np.zeros(1))[0] == pytest.approx(np.log10(2.535e40) - 41.27, abs=1e-3)
+    assert 10 ** log_halpha_luminosity(**given, ebv=np.zeros(1))[0] == pytest.approx(2.535e40, rel=2e-3)
+    assert log_sfr_halpha(**given, ebv=np.zeros(1))[0] == pytest.approx(np.log10(2.535e40) - 41.27, abs=1e-3)
 
 
 def test_dust_makes_it_brighter_and_negative_dust_does_nothing():
     halpha, redshift = np.full(3, 50.0), np.full(3, 0.05)
-    dusty, clean, negative = lg_sfr_halpha(halpha, redshift, ebv=np.array([0.5, 0.0, -0.5]))
+    dusty, clean, negative = log_sfr_halpha(halpha, redshift, ebv=np.array([0.5, 0.0, -0.5]))
     assert dusty - clean == pytest.approx(0.4 * 2.535 * 0.5, abs=1e-3)
     assert negative == clean
 
 
 def test_no_flux_or_no_distance_is_no_rate():
-    rates = lg_sfr_halpha(np.array([-1.0, 10.0]), np.array([0.1, 0.0]), ebv=np.zeros(2))
+    rates = log_sfr_halpha(np.array([-1.0, 10.0]), np.array([0.1, 0.0]), ebv=np.zeros(2))
     assert np.isnan(rates).all()

@@ -45,20 +45,20 @@ def indices():
     return lick_indices(pixels, np.zeros(len(flux))).value.reshape(*shape, -1)
 
 
-def at(indices, lg_age_gyr, metallicity):
+def at(indices, log_age_gyr, metallicity):
     """Indices (I,) linear in lg age and [M/H]."""
     ssp = load_ssp()
-    lg_age = np.log10(ssp.age_gyr)
-    left = np.clip(np.searchsorted(lg_age, lg_age_gyr) - 1, 0, lg_age.size - 2)
-    share = (lg_age_gyr - lg_age[left]) / (lg_age[left + 1] - lg_age[left])
+    log_age = np.log10(ssp.age_gyr)
+    left = np.clip(np.searchsorted(log_age, log_age_gyr) - 1, 0, log_age.size - 2)
+    share = (log_age_gyr - log_age[left]) / (log_age[left + 1] - log_age[left])
     at_age = (1 - share) * indices[:, left] + share * indices[:, left + 1]
     return ssp.metallicity_weights(np.array(metallicity)) @ at_age
 
 
-def one_dex(indices, lg_age_gyr, metallicity):
+def one_dex(indices, log_age_gyr, metallicity):
     """What a dex of age and a dex of metallicity make of each index, in sum (I,)."""
-    older, younger = (at(indices, lg_age_gyr + step, metallicity) for step in (STEP_DEX, -STEP_DEX))
-    richer, poorer = (at(indices, lg_age_gyr, metallicity + step) for step in (STEP_DEX, -STEP_DEX))
+    older, younger = (at(indices, log_age_gyr + step, metallicity) for step in (STEP_DEX, -STEP_DEX))
+    richer, poorer = (at(indices, log_age_gyr, metallicity + step) for step in (STEP_DEX, -STEP_DEX))
     return (np.abs(older - younger) + np.abs(richer - poorer)) / (2 * STEP_DEX)
 
 

@@ -100,8 +100,8 @@ def test_every_galaxy_comes_out_as_it_was_put_in(whole, survey):
             assert truth["redshift"] == np.float32(row["z"])
             assert truth["ebv"] == pytest.approx(0.1, rel=1e-6)
             assert truth["sigma_star"] == 150 + i
-            assert truth["lg_mass"] == 10.5
-            assert np.isnan(truth["lg_sfr"])
+            assert truth["log_stellar_mass"] == 10.5
+            assert np.isnan(truth["log_sfr"])
             assert np.isnan(truth["oxygen"])
             expected = np.maximum(survey.mock["flux"][i].astype(float), 0.1)
             expected *= spectrum_correction(OBSERVED_WAVE_AA, 0.1)

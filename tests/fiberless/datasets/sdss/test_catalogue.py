@@ -65,7 +65,7 @@ def test_a_written_catalogue_reads_back_the_same(read, tmp_path):
 def test_unknown_values_are_nan(read):
     values = {"lgm_tot_p50": -9999, "sfr_tot_p50": "", "oh_p50": "null", "velDisp": 0, "petroMag_r": 17.1}
     catalogue = read(row(**values))
-    for name in ("lg_mass", "lg_sfr", "oxygen", "sigma_star", "ebv", "sn"):
+    for name in ("log_stellar_mass", "log_sfr", "oxygen", "sigma_star", "ebv", "sn"):
         assert np.isnan(catalogue.floats(name)).all()
     assert catalogue.floats("r_mag").tolist() == [17.1]
 
@@ -116,7 +116,7 @@ def test_a_limit_takes_evenly(read):
 
 def page(numbers):
     names = ["object_id", "spec_obj_id", "plate", "mjd", "fiber", "run2d", "run", "rerun", "camcol", "field"]
-    names += ["ra", "dec", "redshift", "zwarning", "class", "sn", "extinction_r", "lg_mass"]
+    names += ["ra", "dec", "redshift", "zwarning", "class", "sn", "extinction_r", "log_stellar_mass"]
     lines = ["#Table1", ",".join(names)]
     lines += [
         f"{ID + n},{n + 1},266,51602,{n + 1},26,752,301,1,373,146.7,-1.0,0.1,0,GALAXY,9.5,0.2285,10.2"

@@ -6,10 +6,11 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from app.documents import JobList
+from app.links import Links
 from app.negotiation import next_page
 from app.problems import problem_response
 from app.service import Outcome, Service
-from fiberless.contract import ErrorReport, Job, JobPhase
+from fiberless.contract import ErrorReport, JobPhase, LinkedJob
 from fiberless.errors import ErrorKind, FatalError, FiberlessError, TransientError, UsageError
 from fiberless.service.storage import JobsPage
 
@@ -27,23 +28,27 @@ _ERROR_OF_KIND: Final[dict[ErrorKind, type[FiberlessError]]] = {
 _POLL_SECONDS: Final = "1"
 
 
-async def outcome_answer(request: Request, outcome: Outcome, service: Service) -> Response:
+async def outcome_answer(request: Request, outcome: Outcome, service: Service, links: Links) -> Response:
     """200 with the prediction, else 202 with the job; a failed job answers with its own problem."""
     job = outcome.job
-    found = outcome.prediction_id or (job and job.prediction_id)
+    found = outcome.prediction_id or (None if job is None else job.prediction_id)
     if found is not None:
-        document = await service.call(service.store.prediction_json, found)
-        location = {"Content-Location": f"/api/v1/predictions/{found}", "Cache-Control": "no-store"}
+        stored = await service.call(service.store.prediction_json, found)
+        document = links.added_to(stored, found)
+        location = {
+            "Content-Location": links.path("prediction", prediction_id=found),
+            "Cache-Control": "no-store",
+        }
         return Response(document, media_type="application/json", headers=location)
     if job is None:
         raise FatalError("internal-error", "a submission led nowhere")
     if job.phase is JobPhase.ERROR and job.error is not None:
         error = _error_of(job.error)
-        return problem_response(error, path=request.url.path, job=job.model_dump(mode="json"))
-    return job_answer(job, status_code=202)
+        return problem_response(error, path=request.url.path, job=links.job(job).model_dump(mode="json"))
+    return job_answer(links.job(job), status_code=202)
 
 
-def job_answer(job: Job, *, status_code: int = 200) -> Response:
+def job_answer(job: LinkedJob, *, status_code: int = 200) -> Response:
     """Answer with a job; while it is not final, says when to ask again."""
     headers = {"Cache-Control": "no-store"}
     if status_code == 202:
@@ -53,11 +58,11 @@ def job_answer(job: Job, *, status_code: int = 200) -> Response:
     return JSONResponse(job.model_dump(mode="json"), status_code=status_code, headers=headers)
 
 
-def jobs_answer(request: Request, page: JobsPage) -> Response:
+def jobs_answer(request: Request, page: JobsPage, links: Links) -> Response:
     """Answer with a page of jobs, and where the next one is."""
     following = next_page(request, page.next_cursor)
     link = {} if following is None else {"Link": f'<{following}>; rel="next"'}
-    document = JobList(jobs=page.jobs, next=following).model_dump_json()
+    document = JobList(jobs=tuple(map(links.job, page.jobs)), next=following).model_dump_json()
     headers = {"Cache-Control": "no-store", **link}
     return Response(document, media_type="application/json", headers=headers)
 

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.batch_input.json_rows import BatchTarget
 from app.batch_input.reading import TABLE_MEDIA_TYPES
 from app.batch_results import RESULT_MEDIA_TYPES
+from app.links import Links
 from app.negotiation import next_page
 from app.openapi import option_parameters
-from fiberless.contract import Batch, BatchItem, BatchItemLinks, BatchLinks, ErrorReport, JobPhase
+from fiberless.contract import BatchItemLinks, BatchLinks, ErrorReport, JobPhase, LinkedBatch, LinkedBatchItem
 from fiberless.errors import ErrorKind
 from fiberless.service.storage import BatchesPage, ItemsPage
 
@@ -38,18 +39,18 @@ class _Document(BaseModel):
 class BatchList(_Document):
     """A page of batches, newest first."""
 
-    batches: tuple[Batch, ...]
+    batches: tuple[LinkedBatch, ...]
     next: str | None = Field(description="The next page, also as `Link: rel=next`; null on the last")
 
 
 class BatchItemList(_Document):
     """A page of the rows of a batch, in their order."""
 
-    items: tuple[BatchItem, ...]
+    items: tuple[LinkedBatchItem, ...]
     next: str | None = Field(description="The next page, also as `Link: rel=next`; null on the last")
 
 
-def batch_answer(batch: Batch, *, status_code: int = 200) -> Response:
+def batch_answer(batch: LinkedBatch, *, status_code: int = 200) -> Response:
     """Answer with a batch; while it has not ended, says when to ask again."""
     headers = {"Cache-Control": "no-store"}
     if status_code == 202:
@@ -59,16 +60,20 @@ def batch_answer(batch: Batch, *, status_code: int = 200) -> Response:
     return _json(batch, headers, status_code=status_code)
 
 
-def batches_answer(request: Request, page: BatchesPage) -> Response:
+def batches_answer(request: Request, page: BatchesPage, links: Links) -> Response:
     """Answer with a page of batches, and where the next one is."""
     following = next_page(request, page.next_cursor)
-    return _json(BatchList(batches=page.batches, next=following), _page_headers(following))
+    return _json(
+        BatchList(batches=tuple(map(links.batch, page.batches)), next=following), _page_headers(following)
+    )
 
 
-def items_answer(request: Request, page: ItemsPage) -> Response:
+def items_answer(request: Request, page: ItemsPage, links: Links) -> Response:
     """Answer with a page of rows, and where the next one is."""
     following = next_page(request, page.next_cursor)
-    return _json(BatchItemList(items=page.items, next=following), _page_headers(following))
+    return _json(
+        BatchItemList(items=tuple(map(links.item, page.items)), next=following), _page_headers(following)
+    )
 
 
 def _json(document: BaseModel, headers: dict[str, str], *, status_code: int = 200) -> Response:
@@ -84,7 +89,7 @@ def _page_headers(following: str | None) -> dict[str, str]:
 
 _ID: Final = "b_0c7f5e1d9a3b4826b5c4d3e2f1a09b8c"
 _JOB_ID: Final = "j_5f0e9d3c2b1a48679b8c7d6e5f4a3b2c"
-_BATCH: Final = Batch(
+_BATCH: Final = LinkedBatch(
     id=_ID,
     phase=JobPhase.EXECUTING,
     n_rows=500,
@@ -104,7 +109,7 @@ _BATCH: Final = Batch(
         results=f"/api/v1/batches/{_ID}/results",
     ),
 )
-_ITEM: Final = BatchItem(
+_ITEM: Final = LinkedBatchItem(
     row=0,
     id="NGC 1",
     ra=361.0,

@@ -5,7 +5,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fiberless.contract import Job, ObjectId, ObjectInfo, PredictedSpectrum, Prediction, Quantity
+from fiberless.contract import (
+    SCHEMA_VERSION,
+    LinkedJob,
+    LinkedPrediction,
+    ObjectId,
+    ObjectInfo,
+    PredictedSpectrum,
+    Quantity,
+)
 from fiberless.contract.manifest import Manifest
 
 __all__ = [
@@ -51,14 +59,14 @@ class ObjectDocument(_Document):
     """All that is known of an object: its newest prediction, and the list of all, newest first."""
 
     object_id: str
-    prediction: Prediction
+    prediction: LinkedPrediction
     predictions: tuple[PredictionEntry, ...]
 
 
 class JobList(_Document):
     """A page of jobs, newest first."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[LinkedJob, ...]
     next: str | None = Field(description="The next page, also as `Link: rel=next`; null on the last")
 
 
@@ -111,7 +119,7 @@ class CutoutPixels(_Document):
     values: list[list[list[float | None]]] = Field(description="Flux a pixel; null where masked")
 
 
-class ExtendedPrediction(Prediction):
+class ExtendedPrediction(LinkedPrediction):
     """A prediction, and what `include` asks for beside it."""
 
     samples: SampleSpectra | None = None
@@ -182,7 +190,7 @@ class SchemaDocument(_Document):
     """All that tables of this service may hold, with units and UCDs; all of it predicted, not observed."""
 
     kind: Literal["predicted-spectrum"] = "predicted-spectrum"
-    version: Literal["1.0"] = Field(default="1.0", description="Of the prediction's document")
+    version: Literal["2.0"] = Field(default=SCHEMA_VERSION, description="Of the prediction's document")
     spectrum: tuple[ColumnDocument, ...] = Field(description="Columns of a spectrum")
     properties: tuple[PropertyDocument, ...]
     row: tuple[ColumnDocument, ...] = Field(description="Columns of tables with one prediction a row")

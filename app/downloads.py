@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from app.documents import CandidateSpectrum, CutoutPixels, SampleSpectra, SpectrumDocument
+from app.links import Links
 from fiberless.arrays import FloatArray, significant
 from fiberless.astro.bands import BANDS
 from fiberless.contract import Prediction, Quantity
@@ -106,17 +107,17 @@ def preview_bytes(store: Store, prediction_id: str) -> bytes:
     return prediction_png(store.prediction(prediction_id), store.cutout(prediction_id))
 
 
-def extended_document(store: Store, prediction_id: str, included: frozenset[str]) -> bytes:
-    """Document of a prediction as it is stored, and what is to be included at its end."""
-    document = store.prediction_json(prediction_id)
+def extended_document(store: Store, prediction_id: str, included: frozenset[str], links: Links) -> bytes:
+    """Document of a prediction as it is stored, its links, and what is to be included at its end."""
+    document = links.added_to(store.prediction_json(prediction_id), prediction_id)
     extras: dict[str, BaseModel] = {}
     if "samples" in included:
         extras["samples"] = _samples(store, prediction_id)
     if "cutout" in included:
         extras["cutout"] = _cutout_pixels(store, prediction_id)
-    # The stored bytes go in as they are, so that the part that is always there never differs.
+    # The document's bytes go in as they are, so that the part that is always there never differs.
     tail = "".join(f',"{name}":{extra.model_dump_json()}' for name, extra in extras.items())
-    return document.rstrip().removesuffix(b"}") + tail.encode() + b"}" if extras else document
+    return document.removesuffix(b"}") + tail.encode() + b"}" if extras else document
 
 
 def _check_candidate(prediction: Prediction, index: int | None) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.documents import NeighbourEntry, ObjectPage, PredictionEntry
-from fiberless.contract import Job, JobLinks, JobPhase, JobProgress
+from fiberless.contract import JobLinks, JobPhase, JobProgress, LinkedJob
 
 __all__ = [
     "JOBS_EXAMPLE",
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 _ID: Final = "j_5f0e9d3c2b1a48679b8c7d6e5f4a3b2c"
-_JOB: Final = Job(
+_JOB: Final = LinkedJob(
     id=_ID,
     phase=JobPhase.EXECUTING,
     progress=JobProgress(stage="predicting", done=6, total=15),

@@ -16,6 +16,7 @@ from app.documents import (
     PredictionEntry,
 )
 from app.examples import LOOKUP_EXAMPLE
+from app.links import Links
 from app.problems import usage_error
 from app.strict_json import parse_json
 from fiberless.errors import UsageError
@@ -46,8 +47,8 @@ async def _names_to_look_up(request: Request) -> ObjectLookup:
 ObjectLookupDep = Annotated[ObjectLookup, Depends(_names_to_look_up)]
 
 
-def object_document(store: Store, object_id: str, owner: str) -> bytes:
-    """Newest prediction of an object, byte for byte, and the list of all that an owner has.
+def object_document(store: Store, object_id: str, *, owner: str, links: Links) -> bytes:
+    """Newest prediction of an object, and the list of all that an owner has.
 
     Raises
     ------
@@ -62,49 +63,51 @@ def object_document(store: Store, object_id: str, owner: str) -> bytes:
             f"there is no prediction of {object_id} yet; POST its image to /api/v1/predictions with the "
             f'option object_id, or {{"target": {{"object_id": "{object_id}"}}}} if a survey knows the name',
         )
-    entries = [_prediction_entry(summary).model_dump(mode="json") for summary in summaries]
-    newest = store.prediction_json(summaries[0].id)
+    entries = [_prediction_entry(summary, links).model_dump(mode="json") for summary in summaries]
+    newest = links.added_to(store.prediction_json(summaries[0].id), summaries[0].id)
     # The stored document goes in as it is: parsing 300 kB to write the same again would be the whole cost.
     head = json.dumps({"object_id": object_id, "predictions": entries})
     return head[:-1].encode() + b', "prediction": ' + newest + b"}"
 
 
-def object_page(page: ConePage, following: str | None) -> ObjectPage:
+def object_page(page: ConePage, following: str | None, links: Links) -> ObjectPage:
     """Document of a page of a cone; `following` is the address of the next one."""
     return ObjectPage(
         total=page.total,
         objects=tuple(
-            NeighbourEntry(**_object_entry(one.summary).model_dump(), separation_arcsec=one.separation_arcsec)
+            NeighbourEntry(
+                **_object_entry(one.summary, links).model_dump(), separation_arcsec=one.separation_arcsec
+            )
             for one in page.neighbours
         ),
         next=following,
     )
 
 
-def lookup(store: Store, object_ids: Sequence[str], owner: str) -> LookupAnswer:
+def lookup(store: Store, object_ids: Sequence[str], *, owner: str, links: Links) -> LookupAnswer:
     """Which of the names an owner has predictions of."""
     asked = tuple(dict.fromkeys(object_ids))
     newest = store.newest_of(asked, owner=owner)
     return LookupAnswer(
-        found=tuple(_object_entry(newest[name]) for name in asked if name in newest),
+        found=tuple(_object_entry(newest[name], links) for name in asked if name in newest),
         missing=tuple(name for name in asked if name not in newest),
     )
 
 
-def _object_entry(summary: PredictionSummary) -> ObjectEntry:
+def _object_entry(summary: PredictionSummary, links: Links) -> ObjectEntry:
     return ObjectEntry(
         object_id=summary.object_id,
         ra=summary.ra,
         dec=summary.dec,
-        prediction=_prediction_entry(summary),
+        prediction=_prediction_entry(summary, links),
     )
 
 
-def _prediction_entry(summary: PredictionSummary) -> PredictionEntry:
+def _prediction_entry(summary: PredictionSummary, links: Links) -> PredictionEntry:
     return PredictionEntry(
         id=summary.id,
         created=summary.created,
         redshift=summary.redshift,
         model_version=summary.model_version,
-        href=f"/api/v1/predictions/{summary.id}",
+        href=links.path("prediction", prediction_id=summary.id),
     )

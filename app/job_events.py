@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Header
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
+from app.links import Links
 from app.service import Service
 from fiberless.errors import TransientError, UsageError
 from fiberless.service.storage import JobEvent
@@ -82,7 +83,7 @@ def follow(service: Service, job_id: str, *, after: int) -> Following:
     return Following(job_id, missed, last.revision, is_over=last.job.phase.is_final)
 
 
-async def event_stream(service: Service, following: Following) -> AsyncIterator[bytes]:
+async def event_stream(service: Service, following: Following, links: Links) -> AsyncIterator[bytes]:
     """Bytes of the events that were missed, then of each as it happens; ends after that of the final phase.
 
     Comments in between keep proxies from closing a silent connection. While the storage is away nothing is
@@ -90,7 +91,7 @@ async def event_stream(service: Service, following: Following) -> AsyncIterator[
     """
     yield format_sse_event(retry=_RETRY_MILLISECONDS)
     for event in following.missed:
-        yield _encoded(event)
+        yield _encoded(event, links)
     revision, is_over = following.last_revision, following.is_over
     pause, spoke = _FIRST_PAUSE_SECONDS, time.monotonic()
     while not is_over and not service.closing.is_set():
@@ -101,7 +102,7 @@ async def event_stream(service: Service, following: Following) -> AsyncIterator[
         except UsageError:
             return  # the job has been purged
         for event in events:
-            yield _encoded(event)
+            yield _encoded(event, links)
             revision, is_over = event.revision, event.job.phase.is_final
         if events:
             pause, spoke = _FIRST_PAUSE_SECONDS, time.monotonic()
@@ -117,6 +118,8 @@ async def _news(service: Service, job_id: str, after: int) -> list[JobEvent]:
     return []
 
 
-def _encoded(event: JobEvent) -> bytes:
+def _encoded(event: JobEvent, links: Links) -> bytes:
     name = "end" if event.job.phase.is_final else "progress"
-    return format_sse_event(event=name, id=str(event.revision), data_str=event.job.model_dump_json())
+    return format_sse_event(
+        event=name, id=str(event.revision), data_str=links.job(event.job).model_dump_json()
+    )

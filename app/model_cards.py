@@ -3,28 +3,29 @@
 from pathlib import Path
 
 from app.documents import ModelDocument, ModelList
+from app.links import Links
 from app.service import Service
 from fiberless.errors import FatalError
 
 __all__ = ["model_document", "model_list"]
 
 
-def model_list(service: Service) -> ModelList:
+def model_list(service: Service, links: Links) -> ModelList:
     """All versions in the store; `default` is null if there is none."""
     return ModelList(
         default=_default(service),
-        models=tuple(model_document(service, version) for version in service.versions()),
+        models=tuple(model_document(service, version, links) for version in service.versions()),
     )
 
 
-def model_document(service: Service, version: str) -> ModelDocument:
+def model_document(service: Service, version: str, links: Links) -> ModelDocument:
     """One version that is in the store; an unreadable manifest is a FatalError `model-unavailable`."""
     card: Path = service.settings.model_store / version / "card.md"
     return ModelDocument(
         is_default=version == _default(service),
         manifest=service.manifest(version),
         card=card.read_text(encoding="utf-8") if card.is_file() else "",
-        href=f"/api/v1/models/{version}",
+        href=links.path("model", version=version),
     )
 
 

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from app.submission import Submission
 from fiberless.contract import QUEUE_PREDICT, Job, PredictionRequest, prediction_id
 from fiberless.contract.manifest import Manifest, list_versions, read_manifest, resolve_version
 from fiberless.errors import FatalError, FiberlessError, TransientError, UsageError
@@ -18,9 +19,6 @@ from fiberless.images.cutout import Cutout
 from fiberless.service.queue import Hints
 from fiberless.service.settings import Settings
 from fiberless.service.storage import Store, SubmitJob
-
-if TYPE_CHECKING:
-    from app.submissions import Submission
 
 __all__ = ["Outcome", "Service", "ServiceDep", "get_service"]
 
@@ -75,7 +73,7 @@ class Service:
         """Run a drawing call in a thread, one at a time: matplotlib's text layout is not safe for several."""
         return await to_thread.run_sync(painter, *arguments, limiter=self.painters)
 
-    async def submit(self, submission: "Submission", *, idempotency_key: str | None, owner: str) -> Outcome:
+    async def submit(self, submission: Submission, *, idempotency_key: str | None, owner: str) -> Outcome:
         """Find the prediction that is asked for, or write a job down for it.
 
         Raises
@@ -158,7 +156,7 @@ class Service:
         if not ages or min(ages) > _WORKER_SILENCE_SECONDS:
             raise TransientError("not-ready", "no sign of life from a model worker")
 
-    def _stored_prediction(self, submission: "Submission", manifest: Manifest, owner: str) -> str | None:
+    def _stored_prediction(self, submission: Submission, manifest: Manifest, owner: str) -> str | None:
         if submission.cutout is None:
             return None
         wanted = prediction_id(PredictionRequest(submission.cutout, submission.options, owner), manifest)
@@ -175,7 +173,7 @@ ServiceDep = Annotated[Service, Depends(get_service)]
 
 
 def _job_of(
-    submission: "Submission", manifest: Manifest, key: str | None, known: str | None, *, owner: str
+    submission: Submission, manifest: Manifest, key: str | None, known: str | None, *, owner: str
 ) -> SubmitJob:
     """Job for a submission; an object that is asked for by name keeps it, unless it is given another."""
     options, target = submission.options, submission.target

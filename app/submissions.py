@@ -1,10 +1,7 @@
 """From a request's bytes to a `Submission`: the three forms in which a prediction can be asked for."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Request
@@ -15,6 +12,7 @@ from starlette.exceptions import HTTPException
 from app.problems import usage_error
 from app.service import ServiceDep
 from app.strict_json import parse_json
+from app.submission import Submission
 from fiberless.astro.bands import BANDS
 from fiberless.contract import PredictionOptions, Target
 from fiberless.errors import UsageError
@@ -24,7 +22,6 @@ from fiberless.images.fits.read import read_band_files, read_cutout
 __all__ = [
     "FITS_MEDIA_TYPES",
     "PredictionBody",
-    "Submission",
     "SubmissionDep",
     "form_options",
     "query_options",
@@ -48,24 +45,6 @@ class PredictionBody(BaseModel):
 
     target: Target
     options: PredictionOptions = Field(default_factory=PredictionOptions)
-
-
-@dataclass(frozen=True, eq=False)
-class Submission:
-    """What a caller asks for: an image or a target (exactly one is set), and options as written."""
-
-    cutout: Cutout | None
-    target: Target | None
-    options: PredictionOptions
-
-    @property
-    def sha256(self) -> str:
-        """Hash of all that was asked for: the same for the same image, whatever the multipart boundary."""
-        cutout = self.cutout
-        image = cutout and [cutout.sha256, cutout.ra, cutout.dec, cutout.ebv, *cutout.notes]
-        target = self.target and self.target.model_dump(exclude_none=True)
-        asked = [image, target, self.options.model_dump(mode="json")]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 async def read_submission(request: Request, service: ServiceDep) -> Submission:

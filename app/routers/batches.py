@@ -24,13 +24,14 @@ from app.batch_input.reading import BatchInputDep
 from app.batch_results import RESULT_MEDIA_TYPES, result_stream
 from app.batches import accept_batch, wait_for_batch
 from app.identifiers import BatchId
+from app.links import LinksDep
 from app.negotiation import Cursor, PageSize, is_head, negotiate
 from app.openapi import JOB_HEADERS, PAGE_HEADERS, SUBMITTED_HEADERS, answered_with
 from app.problems import problem_responses
 from app.routers.jobs import WaitSeconds
 from app.routers.predictions import IdempotencyKey
 from app.service import ServiceDep
-from fiberless.contract import Batch, JobPhase
+from fiberless.contract import JobPhase, LinkedBatch
 
 __all__ = ["router"]
 
@@ -45,7 +46,7 @@ _SUFFIX: Final = {"json": "json", "csv": "csv", "votable": "vot", "parquet": "pa
     status_code=202,
     responses={
         202: answered_with(
-            Batch,
+            LinkedBatch,
             BATCH_EXAMPLE,
             headers=SUBMITTED_HEADERS,
             description="The batch; its rows run by themselves",
@@ -55,11 +56,17 @@ _SUFFIX: Final = {"json": "json", "csv": "csv", "votable": "vot", "parquet": "pa
     openapi_extra=BATCH_REQUEST,
 )
 async def submit(
-    given: BatchInputDep, caller: CallerDep, service: ServiceDep, idempotency_key: IdempotencyKey = None
+    given: BatchInputDep,
+    caller: CallerDep,
+    service: ServiceDep,
+    links: LinksDep,
+    *,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Predict for every row of a list, a table or several images. A row that is wrong fails alone."""
     accept = partial(accept_batch, service, given, owner=caller.owner, idempotency_key=idempotency_key)
-    return batch_answer(await to_thread.run_sync(accept, limiter=service.batch_readers), status_code=202)
+    batch = await to_thread.run_sync(accept, limiter=service.batch_readers)
+    return batch_answer(links.batch(batch), status_code=202)
 
 
 @router.get(
@@ -71,42 +78,53 @@ async def submit(
     },
 )
 async def read_all(
-    request: Request, caller: CallerDep, service: ServiceDep, cursor: Cursor = None, limit: PageSize = 20
+    request: Request,
+    caller: CallerDep,
+    service: ServiceDep,
+    links: LinksDep,
+    *,
+    cursor: Cursor = None,
+    limit: PageSize = 20,
 ) -> Response:
     """Answer with the caller's batches, newest first, a page at a time."""
     page = partial(service.store.batches, owner=caller.owner, cursor=cursor, limit=limit)
-    return batches_answer(request, await service.call(page))
+    return batches_answer(request, await service.call(page), links)
 
 
 @router.get(
     "/{batch_id}",
+    name="batch",
     summary="Read a batch",
     responses={
-        200: answered_with(Batch, BATCH_EXAMPLE, headers=JOB_HEADERS),
+        200: answered_with(LinkedBatch, BATCH_EXAMPLE, headers=JOB_HEADERS),
         **problem_responses(401, 403, 404, 422, 429, 503),
     },
 )
-async def read(batch_id: BatchId, caller: CallerDep, service: ServiceDep, wait: WaitSeconds = 0) -> Response:
+async def read(
+    batch_id: BatchId, caller: CallerDep, service: ServiceDep, links: LinksDep, wait: WaitSeconds = 0
+) -> Response:
     """Answer with the counts of a batch as they are, or as soon as all rows have ended."""
-    return batch_answer(await wait_for_batch(service, batch_id, owner=caller.owner, seconds=wait))
+    batch = await wait_for_batch(service, batch_id, owner=caller.owner, seconds=wait)
+    return batch_answer(links.batch(batch))
 
 
 @router.delete(
     "/{batch_id}",
     summary="Cancel a batch",
     responses={
-        200: answered_with(Batch, BATCH_EXAMPLE | {"phase": "ABORTED"}),
+        200: answered_with(LinkedBatch, BATCH_EXAMPLE | {"phase": "ABORTED"}),
         **problem_responses(401, 403, 404, 429, 503),
     },
 )
-async def cancel(batch_id: BatchId, caller: CallerDep, service: ServiceDep) -> Response:
+async def cancel(batch_id: BatchId, caller: CallerDep, service: ServiceDep, links: LinksDep) -> Response:
     """Abort all rows that have not ended; what was predicted before stays."""
     cancelled = await service.call(partial(service.store.cancel_batch, batch_id, owner=caller.owner))
-    return batch_answer(cancelled)
+    return batch_answer(links.batch(cancelled))
 
 
 @router.get(
     "/{batch_id}/items",
+    name="batch_items",
     summary="List the rows of a batch",
     responses={
         200: answered_with(BatchItemList, ITEMS_EXAMPLE, headers=PAGE_HEADERS),
@@ -118,6 +136,7 @@ async def read_items(
     batch_id: BatchId,
     caller: CallerDep,
     service: ServiceDep,
+    links: LinksDep,
     *,
     phase: Annotated[JobPhase | None, Query(description="Only rows in this phase; all if none")] = None,
     cursor: Cursor = None,
@@ -127,11 +146,12 @@ async def read_items(
     items = partial(
         service.store.batch_items, batch_id, owner=caller.owner, phase=phase, cursor=cursor, limit=limit
     )
-    return items_answer(request, await service.call(items))
+    return items_answer(request, await service.call(items), links)
 
 
 @router.get(
     "/{batch_id}/results",
+    name="batch_results",
     summary="Download the results of a batch",
     response_class=Response,
     responses={

@@ -8,6 +8,7 @@ from app.metrics import exposition
 from app.problems import problem_response, problem_responses
 from app.service import ServiceDep
 from fiberless import __version__
+from fiberless.contract import SCHEMA_VERSION
 from fiberless.errors import TransientError
 
 __all__ = ["router"]
@@ -52,4 +53,4 @@ async def metrics(request: Request, service: ServiceDep) -> Response:
 @router.get("/version", summary="Which program is this?", responses=problem_responses())
 async def version() -> VersionDocument:
     """Answer with the versions of the program and of its documents."""
-    return VersionDocument(version=__version__, api="1", prediction_schema="1.0")
+    return VersionDocument(version=__version__, api="1", prediction_schema=SCHEMA_VERSION)

@@ -12,11 +12,12 @@ from app.documents import JobList
 from app.examples import JOB_EXAMPLE, JOB_STREAM_EXAMPLE, JOBS_EXAMPLE
 from app.identifiers import JobId
 from app.job_events import LastRevision, event_stream, follow
+from app.links import LinksDep
 from app.negotiation import MAX_WAIT_SECONDS, Cursor, PageSize, is_head
 from app.openapi import JOB_HEADERS, PAGE_HEADERS, answered_with
 from app.problems import problem_responses
 from app.service import ServiceDep
-from fiberless.contract import Job, JobPhase
+from fiberless.contract import JobPhase, LinkedJob
 
 __all__ = ["router"]
 
@@ -48,6 +49,7 @@ async def read_all(
     request: Request,
     caller: CallerDep,
     service: ServiceDep,
+    links: LinksDep,
     *,
     phase: Phases = [],  # noqa: B006  # FastAPI makes a new one for each request
     cursor: Cursor = None,
@@ -57,37 +59,39 @@ async def read_all(
     page = await service.call(
         partial(service.store.jobs, owner=caller.owner, phases=phase, cursor=cursor, limit=limit)
     )
-    return jobs_answer(request, page)
+    return jobs_answer(request, page, links)
 
 
 @router.get(
     "/{job_id}",
+    name="job",
     summary="Read a job",
     responses={
-        200: answered_with(Job, JOB_EXAMPLE, headers=JOB_HEADERS),
+        200: answered_with(LinkedJob, JOB_EXAMPLE, headers=JOB_HEADERS),
         **problem_responses(401, 403, 404, 422, 429, 503),
     },
 )
-async def read(job_id: JobId, service: ServiceDep, wait: WaitSeconds = 0) -> Response:
+async def read(job_id: JobId, service: ServiceDep, links: LinksDep, wait: WaitSeconds = 0) -> Response:
     """Answer with a job as it is, or as soon as it is final."""
-    return job_answer(await service.wait_for(job_id, wait))
+    return job_answer(links.job(await service.wait_for(job_id, wait)))
 
 
 @router.delete(
     "/{job_id}",
     summary="Cancel a job",
     responses={
-        200: answered_with(Job, JOB_EXAMPLE | {"phase": "ABORTED"}),
+        200: answered_with(LinkedJob, JOB_EXAMPLE | {"phase": "ABORTED"}),
         **problem_responses(401, 403, 404, 429, 503),
     },
 )
-async def cancel(job_id: JobId, service: ServiceDep) -> Response:
+async def cancel(job_id: JobId, service: ServiceDep, links: LinksDep) -> Response:
     """Abort a job, whether it waits or is worked on. One that has ended stays as it is and is answered."""
-    return job_answer(await service.call(service.store.cancel, job_id))
+    return job_answer(links.job(await service.call(service.store.cancel, job_id)))
 
 
 @router.get(
     "/{job_id}/events",
+    name="job_events",
     summary="Follow a job",
     response_class=Response,
     responses={
@@ -101,12 +105,12 @@ async def cancel(job_id: JobId, service: ServiceDep) -> Response:
     },
 )
 async def events(
-    request: Request, job_id: JobId, service: ServiceDep, last_revision: LastRevision
+    request: Request, job_id: JobId, service: ServiceDep, links: LinksDep, last_revision: LastRevision
 ) -> Response:
     """Stream every change of a job until it ends; a reconnecting caller gets all that it missed."""
     following = await service.call(partial(follow, service, job_id, after=last_revision))
     if following.has_nothing_left:
         return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    stream = iter(()) if is_head(request) else event_stream(service, following)
+    stream = iter(()) if is_head(request) else event_stream(service, following, links)
     return EventSourceResponse(stream, headers=headers)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.documents import ModelDocument, ModelList
+from app.links import LinksDep
 from app.model_cards import model_document, model_list
 from app.problems import problem_responses
 from app.service import ServiceDep
@@ -14,14 +15,14 @@ router = APIRouter(prefix="/api/v1/models", tags=["models"])
 
 
 @router.get("", summary="List the models", responses=problem_responses(503))
-async def read_all(service: ServiceDep) -> ModelList:
+async def read_all(service: ServiceDep, links: LinksDep) -> ModelList:
     """Answer with all model versions, and which is used when none is named."""
-    return await service.call(model_list, service)
+    return await service.call(model_list, service, links)
 
 
-@router.get("/{version}", summary="Read a model card", responses=problem_responses(404, 503))
-async def read(version: str, service: ServiceDep) -> ModelDocument:
+@router.get("/{version}", name="model", summary="Read a model card", responses=problem_responses(404, 503))
+async def read(version: str, service: ServiceDep, links: LinksDep) -> ModelDocument:
     """Answer with one model version: its manifest and its card."""
     if version not in await service.call(service.versions):
         raise UsageError("not-found", "there is no such model version; /api/v1/models lists them")
-    return await service.call(model_document, service, version)
+    return await service.call(model_document, service, version, links)

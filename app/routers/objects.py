@@ -1,15 +1,17 @@
 """Objects: what was predicted for a name that callers gave, or for a place on the sky."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.access import CallerDep
 from app.documents import LookupAnswer, ObjectDocument, ObjectPage
 from app.examples import LOOKUP_ANSWER_EXAMPLE, OBJECT_PAGE_EXAMPLE
 from app.found_objects import LOOKUP_REQUEST, ObjectLookupDep, lookup, object_document, object_page
 from app.identifiers import KnownObjectId
+from app.links import LinksDep
 from app.negotiation import Cursor, PageSize, next_page, revalidated
 from app.openapi import NOT_MODIFIED, OBJECT_HEADERS, PAGE_HEADERS, answered_with
 from app.problems import problem_responses
@@ -38,6 +40,18 @@ Radius = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Cone:
+    """What a cone search asks for."""
+
+    ra: RightAscension
+    dec: Declination
+    radius_arcsec: Radius
+
+
+ConeDep = Annotated[Cone, Depends()]
+
+
 @router.get(
     "",
     summary="Search around a position",
@@ -50,19 +64,18 @@ async def search(
     request: Request,
     caller: CallerDep,
     service: ServiceDep,
+    links: LinksDep,
     *,
-    ra: RightAscension,
-    dec: Declination,
-    radius_arcsec: Radius,
+    cone: ConeDep,
     cursor: Cursor = None,
     limit: PageSize = 50,
 ) -> Response:
     """Answer with the objects in a cone, nearest first: the newest prediction that each has there."""
-    cone = partial(service.store.objects_in_cone, ra, dec, radius_arcsec=radius_arcsec)
-    page = await service.call(partial(cone, owner=caller.owner, cursor=cursor, limit=limit))
+    search_cone = partial(service.store.objects_in_cone, cone.ra, cone.dec, radius_arcsec=cone.radius_arcsec)
+    page = await service.call(partial(search_cone, owner=caller.owner, cursor=cursor, limit=limit))
     following = next_page(request, page.next_cursor)
     link = {} if following is None else {"Link": f'<{following}>; rel="next"'}
-    document = object_page(page, following).model_dump_json()
+    document = object_page(page, following, links).model_dump_json()
     return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache", **link})
 
 
@@ -75,9 +88,11 @@ async def search(
     },
     openapi_extra=LOOKUP_REQUEST,
 )
-async def look_up(names: ObjectLookupDep, caller: CallerDep, service: ServiceDep) -> LookupAnswer:
+async def look_up(
+    names: ObjectLookupDep, caller: CallerDep, service: ServiceDep, links: LinksDep
+) -> LookupAnswer:
     """Answer which of up to 1000 objects have a prediction, and which have none."""
-    return await service.call(lookup, service.store, names.ids, caller.owner)
+    return await service.call(partial(lookup, service.store, names.ids, owner=caller.owner, links=links))
 
 
 @router.get(
@@ -90,8 +105,10 @@ async def look_up(names: ObjectLookupDep, caller: CallerDep, service: ServiceDep
     },
 )
 async def read(
-    request: Request, object_id: KnownObjectId, caller: CallerDep, service: ServiceDep
+    request: Request, object_id: KnownObjectId, caller: CallerDep, service: ServiceDep, links: LinksDep
 ) -> Response:
     """Answer with the newest prediction of an object, and the list of all."""
-    document = await service.call(object_document, service.store, object_id, caller.owner)
+    document = await service.call(
+        partial(object_document, service.store, object_id, owner=caller.owner, links=links)
+    )
     return revalidated(request, document, media_type="application/json")

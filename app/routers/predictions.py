@@ -10,6 +10,7 @@ from app.documents import ExtendedPrediction
 from app.downloads import extended_document
 from app.examples import JOB_EXAMPLE
 from app.identifiers import PredictionId
+from app.links import LinksDep
 from app.negotiation import PreferredWait, immutable
 from app.openapi import (
     NOT_MODIFIED,
@@ -21,7 +22,7 @@ from app.openapi import (
 from app.problems import problem_responses
 from app.service import Outcome, ServiceDep
 from app.submissions import SubmissionDep
-from fiberless.contract import Job, Prediction
+from fiberless.contract import LinkedJob, LinkedPrediction
 
 __all__ = ["router"]
 
@@ -48,12 +49,15 @@ Include = Annotated[
     status_code=202,
     responses={
         200: answered_with(
-            Prediction,
+            LinkedPrediction,
             headers=PREDICTION_HEADERS,
             description="The prediction: waited for, or stored already",
         ),
         202: answered_with(
-            Job, JOB_EXAMPLE, headers=SUBMITTED_HEADERS, description="The job; ask again at its Location"
+            LinkedJob,
+            JOB_EXAMPLE,
+            headers=SUBMITTED_HEADERS,
+            description="The job; ask again at its Location",
         ),
         **problem_responses(401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
     },
@@ -65,6 +69,7 @@ async def submit(
     wait: PreferredWait,
     caller: CallerDep,
     service: ServiceDep,
+    links: LinksDep,
     *,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -72,7 +77,7 @@ async def submit(
     outcome = await service.submit(submission, idempotency_key=idempotency_key, owner=caller.owner)
     if wait and outcome.job is not None and outcome.prediction_id is None:
         outcome = Outcome(job=await service.wait_for(outcome.job.id, wait))
-    answer = await outcome_answer(request, outcome, service)
+    answer = await outcome_answer(request, outcome, service, links)
     if wait is not None:
         answer.headers["Preference-Applied"] = f"wait={wait}"
     return answer
@@ -80,13 +85,19 @@ async def submit(
 
 @router.get(
     "/{prediction_id}",
+    name="prediction",
     summary="Read a prediction",
     responses={200: {"model": ExtendedPrediction}, **NOT_MODIFIED, **problem_responses(404, 422, 503)},
 )
 async def read(
-    request: Request, prediction_id: PredictionId, service: ServiceDep, include: Include = None
+    request: Request,
+    prediction_id: PredictionId,
+    service: ServiceDep,
+    links: LinksDep,
+    *,
+    include: Include = None,
 ) -> Response:
-    """Answer with the stored document, byte for byte, and what is to be included; it never changes."""
+    """Answer with the stored document, its links, and what is to be included; it never changes."""
     included = frozenset((include or "").split(","))
-    document = await service.call(extended_document, service.store, prediction_id, included)
+    document = await service.call(extended_document, service.store, prediction_id, included, links)
     return immutable(request, document, media_type="application/json")

@@ -50,6 +50,7 @@ def _downloads(*kinds: str) -> dict[str, Any]:
 
 @router.get(
     "/spectrum",
+    name="spectrum",
     summary="Download the spectrum",
     response_class=Response,
     responses={
@@ -81,6 +82,7 @@ async def spectrum(
 
 @router.get(
     "/preview.png",
+    name="preview",
     summary="Download a plot",
     response_class=Response,
     responses={200: _downloads("png"), **NOT_MODIFIED, **_PROBLEMS},
@@ -93,6 +95,7 @@ async def preview(request: Request, prediction_id: PredictionId, service: Servic
 
 @router.get(
     "/cutout",
+    name="cutout",
     summary="Download the image",
     response_class=Response,
     responses={200: _downloads("fits", "png"), **NOT_MODIFIED, **_PROBLEMS},

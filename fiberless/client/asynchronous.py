@@ -18,7 +18,7 @@ from fiberless.client.conversation import Conversation, Pause
 from fiberless.client.events import Following
 from fiberless.client.many import progress_of_many
 from fiberless.client.prediction import Prediction
-from fiberless.contract import Batch, Job
+from fiberless.contract import LinkedBatch, LinkedJob
 from fiberless.errors import FiberlessError
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
         """Objects with a prediction around a place; as `Client.cone`."""
         return cone_table(await self._run(calls.objects_in_cone(self._http, centre, arcsec_of(radius))))
 
-    async def batch(self, targets: Targets, **options: Any) -> Batch:
+    async def batch(self, targets: Targets, **options: Any) -> LinkedBatch:
         """Hand in many targets at once; as `Client.batch`."""
         return await self._run(calls.submit_batch(self._http, targets, options=options))
 
-    async def batch_status(self, batch_id: str, *, wait: bool = False) -> Batch:
+    async def batch_status(self, batch_id: str, *, wait: bool = False) -> LinkedBatch:
         """Counts of a batch as they are, or with `wait` when all its rows have ended."""
         deadline = time.monotonic() + self._timeout_seconds if wait else None
         return await self._run(calls.read_batch(self._http, batch_id, deadline=deadline))
@@ -117,21 +117,23 @@ class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
         """All properties of all rows of a batch; as `Client.batch_results`."""
         return results_table(await self._read(calls.batch_path(batch_id) + "/results", format="votable"))
 
-    async def job(self, job_id: str) -> Job:
+    async def job(self, job_id: str) -> LinkedJob:
         """Job as it is."""
         return await self._run(calls.read_job(self._http, job_id))
 
-    async def cancel(self, job_id: str) -> Job:
+    async def cancel(self, job_id: str) -> LinkedJob:
         """Cancel a job; one that has ended stays as it is."""
-        return Job.model_validate_json(await self._run(calls.cancel(self._http, calls.job_path(job_id))))
+        return LinkedJob.model_validate_json(
+            await self._run(calls.cancel(self._http, calls.job_path(job_id)))
+        )
 
-    async def cancel_batch(self, batch_id: str) -> Batch:
+    async def cancel_batch(self, batch_id: str) -> LinkedBatch:
         """Cancel what has not ended of a batch."""
-        return Batch.model_validate_json(
+        return LinkedBatch.model_validate_json(
             await self._run(calls.cancel(self._http, calls.batch_path(batch_id)))
         )
 
-    async def events(self, job_id: str) -> AsyncIterator[Job]:
+    async def events(self, job_id: str) -> AsyncIterator[LinkedJob]:
         """Each change of a job, as it happens, until it has ended; as `Client.events`."""
         following = Following()
         path = f"{calls.job_path(job_id)}/events"

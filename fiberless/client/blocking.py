@@ -18,7 +18,7 @@ from fiberless.client.conversation import Conversation, Pause
 from fiberless.client.events import Following
 from fiberless.client.many import progress_of_many
 from fiberless.client.prediction import Prediction
-from fiberless.contract import Batch, Job
+from fiberless.contract import LinkedBatch, LinkedJob
 from fiberless.errors import FiberlessError
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         """
         return cone_table(self._run(calls.objects_in_cone(self._http, centre, arcsec_of(radius))))
 
-    def batch(self, targets: Targets, **options: Any) -> Batch:
+    def batch(self, targets: Targets, **options: Any) -> LinkedBatch:
         """Hand in many targets at once, and do not wait; see `batch_status` and `batch_results`.
 
         Parameters
@@ -185,7 +185,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         """
         return self._run(calls.submit_batch(self._http, targets, options=options))
 
-    def batch_status(self, batch_id: str, *, wait: bool = False) -> Batch:
+    def batch_status(self, batch_id: str, *, wait: bool = False) -> LinkedBatch:
         """Counts of a batch as they are, or with `wait` when all its rows have ended."""
         deadline = time.monotonic() + self._timeout_seconds if wait else None
         return self._run(calls.read_batch(self._http, batch_id, deadline=deadline))
@@ -194,19 +194,21 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         """All properties of all rows of a batch; rows without a prediction say why."""
         return results_table(self._read(calls.batch_path(batch_id) + "/results", format="votable"))
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> LinkedJob:
         """Job as it is."""
         return self._run(calls.read_job(self._http, job_id))
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str) -> LinkedJob:
         """Cancel a job; one that has ended stays as it is."""
-        return Job.model_validate_json(self._run(calls.cancel(self._http, calls.job_path(job_id))))
+        return LinkedJob.model_validate_json(self._run(calls.cancel(self._http, calls.job_path(job_id))))
 
-    def cancel_batch(self, batch_id: str) -> Batch:
+    def cancel_batch(self, batch_id: str) -> LinkedBatch:
         """Cancel what has not ended of a batch."""
-        return Batch.model_validate_json(self._run(calls.cancel(self._http, calls.batch_path(batch_id))))
+        return LinkedBatch.model_validate_json(
+            self._run(calls.cancel(self._http, calls.batch_path(batch_id)))
+        )
 
-    def events(self, job_id: str) -> Iterator[Job]:
+    def events(self, job_id: str) -> Iterator[LinkedJob]:
         """Each change of a job since it was written down, as it happens, until it has ended.
 
         A connection that breaks is made anew; no change is missed or told twice.

@@ -12,7 +12,7 @@ import httpx
 from fiberless.client.asking import Place, Subject, Targets, batch_body, position_of, submission_body
 from fiberless.client.conversation import POLL_SECONDS, Conversation, Http, ask, error_of
 from fiberless.client.prediction import Prediction
-from fiberless.contract import Batch, Job, JobPhase
+from fiberless.contract import JobPhase, LinkedBatch, LinkedJob
 from fiberless.errors import FatalError, TransientError
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 API: Final = "/api/v1"
-Progress: TypeAlias = Callable[[Job], None]
+Progress: TypeAlias = Callable[[LinkedJob], None]
 _FIRST_WAIT_SECONDS: Final = 1
 _CONE_COLUMNS: Final = ("object_id", "ra", "dec", "separation_arcsec")
 _ENTRY_COLUMNS: Final = ("id", "created", "redshift", "model_version")
@@ -54,27 +54,27 @@ def predict(
     body = submission_body(subject, ra=ra, dec=dec, options=options)
     answer = yield from ask(http.build_request("POST", f"{API}/predictions", headers=headers, **body))
     while _is_job(answer):
-        job = Job.model_validate_json(answer.content)
+        job = LinkedJob.model_validate_json(answer.content)
         if progress is not None:
             progress(job)
         answer = yield from ask(http.build_request("GET", _next_address(job, deadline)))
     return Prediction.model_validate_json(answer.content)
 
 
-def submit_batch(http: Http, targets: Targets, *, options: Mapping[str, Any]) -> Conversation[Batch]:
+def submit_batch(http: Http, targets: Targets, *, options: Mapping[str, Any]) -> Conversation[LinkedBatch]:
     """Post many targets, once, however often the answer is lost."""
     body = batch_body(targets, options=options)
     headers = {"Idempotency-Key": uuid.uuid4().hex} | body.pop("headers", {})
     answer = yield from ask(http.build_request("POST", f"{API}/batches", headers=headers, **body))
-    return Batch.model_validate_json(answer.content)
+    return LinkedBatch.model_validate_json(answer.content)
 
 
-def read_batch(http: Http, batch_id: str, *, deadline: float | None) -> Conversation[Batch]:
+def read_batch(http: Http, batch_id: str, *, deadline: float | None) -> Conversation[LinkedBatch]:
     """Batch as it is, or with a deadline as soon as all its rows have ended."""
     while True:
         wait = {} if deadline is None else {"wait": _wait_seconds(deadline)}
         answer = yield from ask(http.build_request("GET", batch_path(batch_id), params=wait))
-        batch = Batch.model_validate_json(answer.content)
+        batch = LinkedBatch.model_validate_json(answer.content)
         if deadline is None or batch.phase.is_final:
             return batch
         if time.monotonic() >= deadline:
@@ -83,9 +83,9 @@ def read_batch(http: Http, batch_id: str, *, deadline: float | None) -> Conversa
             )
 
 
-def read_job(http: Http, job_id: str) -> Conversation[Job]:
+def read_job(http: Http, job_id: str) -> Conversation[LinkedJob]:
     """Job as it is."""
-    return Job.model_validate_json((yield from read(http, job_path(job_id))))
+    return LinkedJob.model_validate_json((yield from read(http, job_path(job_id))))
 
 
 def cancel(http: Http, path: str) -> Conversation[bytes]:
@@ -135,7 +135,7 @@ def batch_path(batch_id: str) -> str:
     return f"{API}/batches/{quote(batch_id, safe='')}"
 
 
-def _next_address(job: Job, deadline: float) -> str:
+def _next_address(job: LinkedJob, deadline: float) -> str:
     """Where the job's story goes on: at its prediction, or at itself. Raises what it failed with."""
     match job.phase:
         case JobPhase.COMPLETED if job.prediction_id is not None:

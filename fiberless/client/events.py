@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 
 from fiberless.client.conversation import problem_of
-from fiberless.contract import Job
+from fiberless.contract import LinkedJob
 from fiberless.errors import TransientError
 
 __all__ = ["Following"]
@@ -32,7 +32,7 @@ class Following:
         last = {} if self._last_id is None else {"Last-Event-ID": self._last_id}
         return {"Accept": "text/event-stream"} | last
 
-    def jobs(self, lines: Iterable[str]) -> Iterator[Job]:
+    def jobs(self, lines: Iterable[str]) -> Iterator[LinkedJob]:
         """Jobs that the lines of an answer tell of, up to that which has ended."""
         for line in lines:
             if (job := self.line(line)) is not None:
@@ -40,7 +40,7 @@ class Following:
             if self.is_over:
                 return
 
-    def line(self, line: str) -> Job | None:
+    def line(self, line: str) -> LinkedJob | None:
         """Job that an event tells of, once its last line is read; None before."""
         field, _, value = line.partition(":")
         match field, value.removeprefix(" "):
@@ -76,8 +76,8 @@ class Following:
             raise TransientError("source-unavailable", "the service does not tell of the job") from error
         return 0.25 * 2**self._failures
 
-    def _told(self) -> Job:
-        job = Job.model_validate_json("\n".join(self._data))
+    def _told(self) -> LinkedJob:
+        job = LinkedJob.model_validate_json("\n".join(self._data))
         self._data.clear()
         self._last_id, self._failures = self._next_id, 0
         self.is_over = job.phase.is_final

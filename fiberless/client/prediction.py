@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from fiberless import contract
 from fiberless.arrays import FloatArray
@@ -16,6 +17,12 @@ __all__ = ["Prediction"]
 
 class Prediction(contract.Prediction):
     """A predicted spectrum and what was measured on its candidates. Never an observation."""
+
+    links: contract.PredictionLinks | None = Field(
+        default=None,
+        exclude_if=lambda links: links is None,
+        description="Of the service that answered; none where a model in this process predicted",
+    )
 
     def to_spectrum(self) -> "Spectrum":
         """Shown spectrum for specutils, which must be installed: observed frame, vacuum, σ, mask.

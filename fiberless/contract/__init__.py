@@ -7,8 +7,6 @@ only.
 from fiberless.contract.batch import (
     Batch,
     BatchItem,
-    BatchItemLinks,
-    BatchLinks,
 )
 from fiberless.contract.job import (
     QUEUE_FETCH,
@@ -17,12 +15,22 @@ from fiberless.contract.job import (
     TASK_PREDICT,
     ErrorReport,
     Job,
-    JobLinks,
     JobPhase,
     JobProgress,
     Watch,
 )
+from fiberless.contract.linked import (
+    BatchItemLinks,
+    BatchLinks,
+    JobLinks,
+    LinkedBatch,
+    LinkedBatchItem,
+    LinkedJob,
+    LinkedPrediction,
+    PredictionLinks,
+)
 from fiberless.contract.prediction import (
+    SCHEMA_VERSION,
     Candidate,
     CutoutInfo,
     ModelInfo,
@@ -30,7 +38,6 @@ from fiberless.contract.prediction import (
     PredictedSpectrum,
     Prediction,
     PredictionArrays,
-    PredictionLinks,
     PredictionResult,
     PredictionWarning,
     Provenance,
@@ -51,6 +58,7 @@ __all__ = [
     "DEFAULT_CANDIDATES",
     "QUEUE_FETCH",
     "QUEUE_PREDICT",
+    "SCHEMA_VERSION",
     "TASK_FETCH",
     "TASK_PREDICT",
     "Batch",
@@ -64,6 +72,10 @@ __all__ = [
     "JobLinks",
     "JobPhase",
     "JobProgress",
+    "LinkedBatch",
+    "LinkedBatchItem",
+    "LinkedJob",
+    "LinkedPrediction",
     "ModelInfo",
     "ObjectId",
     "ObjectInfo",

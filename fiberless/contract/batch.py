@@ -7,15 +7,7 @@ from pydantic import Field
 from fiberless.contract.frozen import Frozen
 from fiberless.contract.job import ErrorReport, JobPhase
 
-__all__ = ["Batch", "BatchItem", "BatchItemLinks", "BatchLinks"]
-
-
-class BatchLinks(Frozen):
-    """Where to go from a batch."""
-
-    self: str
-    items: str
-    results: str
+__all__ = ["Batch", "BatchItem"]
 
 
 class Batch(Frozen):
@@ -31,14 +23,6 @@ class Batch(Frozen):
     label: str | None = None
     created: datetime
     ended: datetime | None = Field(default=None, description="When the last row ended; null before")
-    links: BatchLinks
-
-
-class BatchItemLinks(Frozen):
-    """Where to go from a row of a batch."""
-
-    job: str
-    prediction: str | None = None
 
 
 class BatchItem(Frozen):
@@ -53,4 +37,3 @@ class BatchItem(Frozen):
     error: ErrorReport | None = None
     job_id: str
     prediction_id: str | None = None
-    links: BatchItemLinks

@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self, TypeAlias
 
-from pydantic import Field
-
 from fiberless.contract.frozen import Frozen
 from fiberless.errors import ErrorKind, FiberlessError
 
@@ -17,7 +15,6 @@ __all__ = [
     "TASK_PREDICT",
     "ErrorReport",
     "Job",
-    "JobLinks",
     "JobPhase",
     "JobProgress",
     "Watch",
@@ -70,15 +67,6 @@ Watch: TypeAlias = Callable[[Sequence[int], JobProgress], None]
 """Told by a predictor how far some requests are, by their indices; whatever it raises ends the work."""
 
 
-class JobLinks(Frozen):
-    """Where to go from a job; relative to the service's root."""
-
-    self: str
-    events: str = Field(description="Server-sent events: every change of the job, as it happens")
-    prediction: str | None = Field(default=None, description="The prediction, once there is one")
-    uws: str | None = Field(default=None, description="The same job in the UWS interface, where there is one")
-
-
 class Job(Frozen):
     """A job as the API shows it."""
 
@@ -91,4 +79,3 @@ class Job(Frozen):
     attempts: int = 0
     error: ErrorReport | None = None
     prediction_id: str | None = None
-    links: JobLinks

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from fiberless.contract.frozen import Frozen
 from fiberless.contract.properties import Properties
 
 __all__ = [
+    "SCHEMA_VERSION",
     "Candidate",
     "CutoutInfo",
     "ModelInfo",
@@ -18,7 +19,6 @@ __all__ = [
     "PredictedSpectrum",
     "Prediction",
     "PredictionArrays",
-    "PredictionLinks",
     "PredictionResult",
     "PredictionWarning",
     "Provenance",
@@ -26,6 +26,9 @@ __all__ = [
     "SamplerInfo",
     "ServiceInfo",
 ]
+
+SCHEMA_VERSION: Final = "2.0"
+"""Of the document of a prediction. Documents of 1.0 are read by `contract.upgrade`."""
 
 
 class ObjectInfo(Frozen):
@@ -89,7 +92,6 @@ class Candidate(Frozen):
     rank: int = Field(ge=1, description="1 is the best contrastive score")
     contrastive_score: float
     redshift: float
-    href: str
 
 
 class ServiceInfo(Frozen):
@@ -138,20 +140,11 @@ class Provenance(Frozen):
     cutout: CutoutInfo
 
 
-class PredictionLinks(Frozen):
-    """Where to go from a prediction; relative to the service's root."""
-
-    self: str
-    spectrum_fits: str
-    cutout: str | None = None
-    preview: str | None = None
-
-
 class Prediction(Frozen):
     """A predicted spectrum and what was measured on its candidates. Never an observation."""
 
     id: str
-    schema_: Literal["1.0"] = Field(default="1.0", alias="schema", serialization_alias="schema")
+    schema_: Literal["2.0"] = Field(default=SCHEMA_VERSION, alias="schema", serialization_alias="schema")
     kind: Literal["predicted-spectrum"] = "predicted-spectrum"
     object: ObjectInfo
     label: str | None = None
@@ -161,7 +154,6 @@ class Prediction(Frozen):
     candidates: tuple[Candidate, ...]
     properties: Properties
     provenance: Provenance
-    links: PredictionLinks
 
 
 @dataclass(frozen=True, eq=False)

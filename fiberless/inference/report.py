@@ -19,7 +19,6 @@ from fiberless.contract import (
     PredictedSpectrum,
     Prediction,
     PredictionArrays,
-    PredictionLinks,
     PredictionRequest,
     PredictionResult,
     PredictionWarning,
@@ -119,27 +118,12 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
         spectrum=_spectrum(
             flux[shown], drawn.spread(unordered, redshift[shown]), redshift[shown], request.options.select
         ),
-        candidates=_candidates(name, drawn.score[order], redshift),
+        candidates=_candidates(drawn.score[order], redshift),
         properties=_properties(flux, redshift, physical, warnings),
         provenance=_provenance(request, engine),
-        links=_links(name),
     )
     return PredictionResult(
         prediction, PredictionArrays(flux.astype(np.float32), redshift.astype(np.float32))
-    )
-
-
-def _path(name: str) -> str:
-    return f"/api/v1/predictions/{name}"
-
-
-def _links(name: str) -> PredictionLinks:
-    path = _path(name)
-    return PredictionLinks(
-        self=path,
-        spectrum_fits=f"{path}/spectrum?format=fits",
-        cutout=f"{path}/cutout",
-        preview=f"{path}/preview.png",
     )
 
 
@@ -161,14 +145,13 @@ def _spectrum(flux: FloatArray, spread: ObservedSpread, redshift: float, statist
     return PredictedSpectrum.model_validate(document)
 
 
-def _candidates(name: str, score: FloatArray, redshift: FloatArray) -> tuple[Candidate, ...]:
+def _candidates(score: FloatArray, redshift: FloatArray) -> tuple[Candidate, ...]:
     scores, redshifts = significant(score).tolist(), significant(redshift).tolist()
     return tuple(
         Candidate(
             rank=k + 1,
             contrastive_score=scores[k],
             redshift=redshifts[k],
-            href=f"{_path(name)}/spectrum?candidate={k}",
         )
         for k in range(len(scores))
     )

@@ -9,7 +9,7 @@ import uvicorn
 
 from app import job_events
 from app.main import create_app
-from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, Job, JobProgress, Target
+from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, JobProgress, LinkedJob, Target
 from fiberless.service.settings import Settings
 from fiberless.service.storage import Store, open_store
 
@@ -125,7 +125,7 @@ def parse(text):
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
         if "data" in fields:
-            events.append((fields["event"], int(fields["id"]), Job.model_validate_json(fields["data"])))
+            events.append((fields["event"], int(fields["id"]), LinkedJob.model_validate_json(fields["data"])))
     return events
 
 

@@ -150,3 +150,8 @@ def _defined(tree):
             case ast.Import() | ast.ImportFrom():
                 names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
     return names
+
+
+def test_no_address_of_the_service_is_written_below_the_front_end():
+    below = [path for path in MODULES if not _named(path).startswith(("app/", "fiberless/client/"))]
+    assert [_named(path) for path in below if "/api/" in path.read_text()] == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fiberless.client import Client
-from fiberless.contract import Prediction, PredictionOptions, PredictionRequest
+from fiberless.contract import LinkedPrediction, PredictionOptions, PredictionRequest
 from fiberless.images.fits.read import read_cutout, write_cutout
 from fiberless.inference.predictor import load_predictor
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, synthetic_cutout, write_toy_cascade, write_toy_store
@@ -53,7 +53,7 @@ def test_an_image_goes_in_and_the_named_models_document_comes_out(url, client, m
 
     document = httpx.get(f"{url}{served.links.self}", trust_env=False)
     assert document.headers["Content-Type"] == "application/json"
-    assert Prediction.model_validate_json(document.content).id == served.id
+    assert LinkedPrediction.model_validate_json(document.content).id == served.id
     assert client.get(f"t:{version}").id == served.id
     for form in ("fits", "votable", "ecsv", "csv"):
         address = f"{url}{served.links.self}/spectrum"

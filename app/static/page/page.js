@@ -156,7 +156,7 @@ async function toggleCandidates() {
   let fluxes = [];
   if ($("candidates").checked) {
     const wanted = shown.candidates.slice(0, MAX_CANDIDATES);
-    const documents = await Promise.all(wanted.map((candidate) => json(candidate.href)));
+    const documents = await Promise.all(wanted.map((candidate) => json(prediction.links.candidate.replace("{k}", candidate.rank - 1))));
     fluxes = documents.map((document) => document.flux.values);
   }
   drawSpectrum($("spectrum"), shown, fluxes);

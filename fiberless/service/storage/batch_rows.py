@@ -11,8 +11,6 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, in
 from fiberless.contract import (
     Batch,
     BatchItem,
-    BatchItemLinks,
-    BatchLinks,
     ErrorReport,
     JobPhase,
     PredictionOptions,
@@ -175,7 +173,6 @@ def counted(connection: Connection, row: Row[Any]) -> Batch:
     counts = dict.fromkeys(JobPhase, 0) | {JobPhase(phase): count for phase, count, _ in found}
     ended = max((last for _, _, last in found if last is not None), default=None)
     has_ended = all(phase.is_final for phase, count in counts.items() if count)
-    own = f"/api/v1/batches/{row.id}"
     return Batch(
         id=row.id,
         phase=_phase_of(row.state, counts),
@@ -184,7 +181,6 @@ def counted(connection: Connection, row: Row[Any]) -> Batch:
         label=row.options.get("label"),
         created=_utc(row.created),
         ended=_utc(ended) if has_ended and ended is not None else None,
-        links=BatchLinks(self=own, items=f"{own}/items", results=f"{own}/results"),
     )
 
 
@@ -199,7 +195,6 @@ def _phase_of(state: str, counts: dict[JobPhase, int]) -> JobPhase:
 
 def item_of(row: Row[Any]) -> BatchItem:
     """A row of `JOB` as a row of its batch."""
-    prediction = None if row.prediction_id is None else f"/api/v1/predictions/{row.prediction_id}"
     return BatchItem(
         row=row.batch_row,
         id=row.row_name,
@@ -210,7 +205,6 @@ def item_of(row: Row[Any]) -> BatchItem:
         error=None if row.error is None else ErrorReport.model_validate(row.error),
         job_id=row.id,
         prediction_id=row.prediction_id,
-        links=BatchItemLinks(job=f"/api/v1/jobs/{row.id}", prediction=prediction),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from fiberless.contract import ErrorReport, Job, JobLinks, JobPhase, JobProgress
+from fiberless.contract import ErrorReport, Job, JobPhase, JobProgress
 
 __all__ = ["JobEvent", "event_of", "first_event", "job_of"]
 
@@ -21,7 +21,6 @@ class JobEvent:
 
 def job_of(row: Row[Any]) -> Job:
     """Job of a row of `JOB`."""
-    prediction = None if row.prediction_id is None else f"/api/v1/predictions/{row.prediction_id}"
     return Job(
         id=row.id,
         phase=JobPhase(row.phase),
@@ -32,9 +31,6 @@ def job_of(row: Row[Any]) -> Job:
         attempts=row.attempt,
         error=None if row.error is None else ErrorReport.model_validate(row.error),
         prediction_id=row.prediction_id,
-        links=JobLinks(
-            self=f"/api/v1/jobs/{row.id}", events=f"/api/v1/jobs/{row.id}/events", prediction=prediction
-        ),
     )
 
 
@@ -64,10 +60,7 @@ def event_of(row: Row[Any]) -> JobEvent:
 
 
 def _before_the_end(job: Job, **state: Any) -> Job:
-    links = job.links.model_copy(update={"prediction": None})
-    return job.model_copy(
-        update={"ended": None, "error": None, "prediction_id": None, "links": links} | state
-    )
+    return job.model_copy(update={"ended": None, "error": None, "prediction_id": None} | state)
 
 
 def _utc(seconds: float) -> datetime:

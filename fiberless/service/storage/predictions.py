@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from fiberless.contract import JobPhase, ObjectInfo, Prediction, PredictionArrays, PredictionResult
+from fiberless.contract.upgrade import upgraded
 from fiberless.errors import UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.service.storage.changes import change_jobs
@@ -68,7 +69,7 @@ class Archive(Opened):
             return connection.execute(statement).first() is not None
 
     def prediction_json(self, prediction_id: str) -> bytes:
-        """Document of a prediction, the very bytes that the API answers.
+        """Document of a prediction without links, in the newest schema whichever it was stored in.
 
         Raises
         ------
@@ -76,7 +77,7 @@ class Archive(Opened):
             `not-found`.
 
         """
-        return self.blobs.get(self._row(prediction_id).document_key)
+        return upgraded(self.blobs.get(self._row(prediction_id).document_key))
 
     def prediction(self, prediction_id: str) -> Prediction:
         """Prediction by its id; raises as `prediction_json`."""

@@ -15,7 +15,6 @@ from fiberless.contract import (
     PredictedSpectrum,
     Prediction,
     PredictionArrays,
-    PredictionLinks,
     PredictionOptions,
     PredictionRequest,
     PredictionWarning,
@@ -74,7 +73,7 @@ def prediction(cutout) -> Prediction:
         warnings=(PredictionWarning(code="padded", detail="noise of σ"),),
         spectrum=spectrum,
         candidates=tuple(
-            Candidate(rank=k + 1, contrastive_score=0.9 - k / 10, redshift=0.1 + k / 100, href="")
+            Candidate(rank=k + 1, contrastive_score=0.9 - k / 10, redshift=0.1 + k / 100)
             for k in range(COUNT)
         ),
         properties=Properties(
@@ -94,7 +93,6 @@ def prediction(cutout) -> Prediction:
                 source="upload", sha256=cutout.sha256, bands=tuple("ugriz"), pixel_scale_arcsec=0.396
             ),
         ),
-        links=PredictionLinks(self="", spectrum_fits=""),
     )
 
 

@@ -13,7 +13,6 @@ def test_a_finished_job_leads_to_its_prediction(store, submit, claim, make_resul
     assert store.finish(job_id, "a", result)
     job = store.job(job_id)
     assert (job.phase, job.prediction_id) == (JobPhase.COMPLETED, "p_1")
-    assert job.links.prediction == "/api/v1/predictions/p_1"
     assert (job.progress.stage, job.progress.done) == ("done", job.progress.total)
     assert store.has_prediction("p_1")
     assert store.prediction("p_1") == result.prediction
@@ -29,7 +28,7 @@ def test_the_document_is_the_contract_as_json(store, submit, claim, make_result)
     store.finish(job_id, "a", result)
     document = json.loads(store.prediction_json("p_1"))
     assert document == result.prediction.model_dump(mode="json", by_alias=True)
-    assert document["schema"] == "1.0"
+    assert document["schema"] == "2.0"
 
 
 def test_a_finished_job_is_over(store, submit, claim, make_result):

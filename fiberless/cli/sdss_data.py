@@ -77,7 +77,7 @@ def sdss(
             validation_share=validation_share,
             test_share=test_share,
         ),
-        archive=Archive(archive_url or ARCHIVE_URL, manners),
+        archive=Archive(archive_url or ARCHIVE_URL, manners, also=[query_url or QUERY_URL]),
         catalogue_file=catalogue,
         query_url=query_url or QUERY_URL,
         cube=CubeFile(cube) if cube else None,

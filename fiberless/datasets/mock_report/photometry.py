@@ -18,7 +18,6 @@ from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
 
 __all__ = [
-    "BRIGHT_LIMIT",
     "COLOURS",
     "TABLE_MINUS_SURVEY_MAG",
     "Photometry",
@@ -30,7 +29,7 @@ __all__ = [
 ]
 
 COLOURS: Final = ("u-g", "g-r", "r-i", "i-z")
-BRIGHT_LIMIT: Final = 14.0
+_BRIGHT_LIMIT: Final = 14.0
 _CHUNK: Final = 500
 _MAGNITUDE_COLUMNS: Final = tuple(f"mag_{band}" for band in BANDS)
 _ERROR_AT: Final = {
@@ -82,7 +81,7 @@ class Photometry:
         """Galaxies at 0.05 < z < 0.15 and 14 < r < 17.77 that are detected in every band."""
         low, high = PROMISED_REDSHIFT
         inside = (self.redshift > low) & (self.redshift < high) & np.isfinite(self.magnitudes).all(axis=1)
-        return self.take(inside & (self.r_mag > BRIGHT_LIMIT) & (self.r_mag < MAIN_LIMIT))
+        return self.take(inside & (self.r_mag > _BRIGHT_LIMIT) & (self.r_mag < MAIN_LIMIT))
 
 
 def read_photometry(table: Path) -> Photometry:

@@ -8,12 +8,14 @@ import torch
 from fiberless.datasets.shards import ShardSet
 from fiberless.training.config import read_config
 from fiberless.training.place import take_place
-from fiberless.training.train import train_latent
+from fiberless.training.train import Training
 
 DATA, CONFIG, RUN = (Path(argument) for argument in sys.argv[1:4])
 
 with take_place("cpu") as place:
-    trained = train_latent(ShardSet(DATA), read_config(CONFIG), RUN, progress=lambda *_: None, place=place)
+    trained = Training(
+        ShardSet(DATA), read_config(CONFIG), RUN, progress=lambda *_: None, place=place
+    ).finish()
     weights = {
         f"{name}.{key}": value
         for name in ("image_encoder", "latent_encoder", "denoiser")

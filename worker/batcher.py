@@ -18,7 +18,7 @@ import structlog
 from fiberless.contract import QUEUE_PREDICT, ErrorReport, PredictionRequest, PredictionResult, Watch
 from fiberless.errors import FatalError, FiberlessError, TransientError
 from fiberless.service.storage import ClaimedJob, Store
-from worker.keeper import LeaseKeeper
+from worker.lease_renewer import LeaseRenewer
 from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
 
 __all__ = ["BatchLimits", "Batcher", "DeviceLostError"]
@@ -92,13 +92,13 @@ class Batcher:
         store: Store,
         predict: Predict,
         *,
-        keeper: LeaseKeeper,
+        renewer: LeaseRenewer,
         limits: BatchLimits,
         abort: Callable[[int], object] = os._exit,
     ) -> None:
         self._store = store
         self._predict = predict
-        self._keeper = keeper
+        self._renewer = renewer
         self._limits = limits
         self._abort = abort
         self._reporter = ProgressReporter(store, pause_seconds=limits.report_seconds)
@@ -205,18 +205,18 @@ class Batcher:
 
     def _start_batch(self, job_ids: Sequence[str]) -> set[str]:
         """Claim jobs and pass them on; their ids. Room must be taken; with none claimed it is given back."""
-        token = self._keeper.hold()
+        token = self._renewer.hold()
         claimed = self._insist(
             lambda: self._store.claim(
                 job_ids,
                 owner=token,
                 queue=QUEUE_PREDICT,
-                lease_seconds=self._keeper.lease_seconds,
+                lease_seconds=self._renewer.lease_seconds,
                 max_attempts=self._limits.max_attempts,
             )
         )
         if not claimed:
-            self._keeper.drop(token)
+            self._renewer.drop(token)
             self._room.release()
             return set()
         jobs = {job.id: job for job in claimed}
@@ -269,7 +269,7 @@ class Batcher:
     def _store_forever(self) -> None:
         while (batch := self._predicted.get()) is not None:
             self._store_batch(batch)
-            self._keeper.drop(batch.token)
+            self._renewer.drop(batch.token)
             self._reporter.forget(batch.token)
             self._settle(batch.jobs)
             self._room.release()

@@ -14,7 +14,7 @@ from fiberless.service.storage import ClaimedJob, Store, open_store
 from fiberless.sources.source import CutoutSource
 from worker.consume import consume
 from worker.identity import new_worker_id
-from worker.keeper import LeaseKeeper
+from worker.lease_renewer import LeaseRenewer
 from worker.sweeper import Sweeper
 
 __all__ = ["Fetcher", "run_fetch"]
@@ -38,19 +38,19 @@ class Fetcher:
         store: Store,
         source: CutoutSource,
         *,
-        keeper: LeaseKeeper,
+        renewer: LeaseRenewer,
         publish: Callable[..., object],
         max_attempts: int,
     ) -> None:
         self._store = store
         self._source = source
-        self._keeper = keeper
+        self._renewer = renewer
         self._publish = publish
         self._max_attempts = max_attempts
 
     def run(self, job_id: str) -> None:
         """Fetch the image of a job and pass it on; a job that is not free is left alone."""
-        token = self._keeper.hold()
+        token = self._renewer.hold()
         try:
             for job in self._claim(job_id, token):
                 self._fetch(job, token)
@@ -58,14 +58,14 @@ class Fetcher:
             # The storage is away: the lease runs out, and the sweeper sends the job again.
             _log.warning("job left to the sweeper", job_id=job_id, reason=error.detail)
         finally:
-            self._keeper.drop(token)
+            self._renewer.drop(token)
 
     def _claim(self, job_id: str, token: str) -> list[ClaimedJob]:
         return self._store.claim(
             [job_id],
             owner=token,
             queue=QUEUE_FETCH,
-            lease_seconds=self._keeper.lease_seconds,
+            lease_seconds=self._renewer.lease_seconds,
             max_attempts=self._max_attempts,
         )
 
@@ -103,19 +103,21 @@ def run_fetch(settings: Settings, redis_url: str) -> int:
     store = open_store(settings)
     hints = Hints(redis_url)
     worker_id = new_worker_id("fetch")
-    keeper = LeaseKeeper(
+    renewer = LeaseRenewer(
         store, worker_kind="fetch", worker_id=worker_id, lease_seconds=settings.lease_seconds
     )
-    fetcher = Fetcher(store, source, keeper=keeper, publish=hints.publish, max_attempts=settings.max_attempts)
+    fetcher = Fetcher(
+        store, source, renewer=renewer, publish=hints.publish, max_attempts=settings.max_attempts
+    )
     sweeper = Sweeper(store, hints, settings=settings)
     celery = make_celery(redis_url, socket_timeout_seconds=5.0)
     celery.task(name=TASK_FETCH)(fetcher.run)
-    keeper.start()
+    renewer.start()
     sweeper.start()
     _log.info("fetching and sweeping", worker_id=worker_id)
     exit_code = consume(celery, queue=QUEUE_FETCH, worker_id=worker_id, concurrency=_CONCURRENCY)
     sweeper.close()
-    keeper.close()
+    renewer.close()
     source.close()
     hints.close()
     store.close()

@@ -7,7 +7,7 @@ import pytest
 from fiberless.contract import JobPhase
 from fiberless.errors import TransientError, UsageError
 from worker.batcher import Batcher, BatchLimits, DeviceLostError
-from worker.keeper import LeaseKeeper
+from worker.lease_renewer import LeaseRenewer
 
 LIMITS = {"batch_size": 4, "wait_seconds": 0.05, "max_attempts": 3, "deadline_seconds": 600}
 
@@ -48,11 +48,11 @@ def batcher(store, model):
     @contextmanager
     def running(**changes):
         abort = changes.pop("abort", None)
-        keeper = LeaseKeeper(store, worker_kind="predict", worker_id="w", lease_seconds=60)
+        renewer = LeaseRenewer(store, worker_kind="predict", worker_id="w", lease_seconds=60)
         started = Batcher(
             store,
             model.predict,
-            keeper=keeper,
+            renewer=renewer,
             limits=BatchLimits(**(LIMITS | changes)),
             abort=abort or pytest.fail,
         )
@@ -229,11 +229,11 @@ def test_a_lost_device_ends_the_process_and_blames_no_job(store, submit, model):
     aborted = threading.Event()
     model.faults["any"] = DeviceLostError("illegal memory access")
     job_id = submit("any")
-    keeper = LeaseKeeper(store, worker_kind="predict", worker_id="w", lease_seconds=60)
+    renewer = LeaseRenewer(store, worker_kind="predict", worker_id="w", lease_seconds=60)
     running = Batcher(
         store,
         model.predict,
-        keeper=keeper,
+        renewer=renewer,
         limits=BatchLimits(**LIMITS),
         abort=lambda code: aborted.set() if code == 70 else pytest.fail(str(code)),
     )

@@ -4,7 +4,7 @@ from fiberless.contract import JobPhase, Target
 from fiberless.errors import TransientError, UsageError
 from fiberless.testing import synthetic_cutout
 from worker.fetch import Fetcher
-from worker.keeper import LeaseKeeper
+from worker.lease_renewer import LeaseRenewer
 
 
 class ScriptedSky:
@@ -33,12 +33,12 @@ def published():
 
 @pytest.fixture
 def fetcher(store, sky, published):
-    keeper = LeaseKeeper(store, worker_kind="fetch", worker_id="w", lease_seconds=60)
+    renewer = LeaseRenewer(store, worker_kind="fetch", worker_id="w", lease_seconds=60)
 
     def publish(job_id, queue, *, is_batch):
         published.append((job_id, queue, *(["batch"] if is_batch else [])))
 
-    return Fetcher(store, sky, keeper=keeper, publish=publish, max_attempts=3)
+    return Fetcher(store, sky, renewer=renewer, publish=publish, max_attempts=3)
 
 
 def test_a_position_becomes_an_image_that_waits_for_prediction(

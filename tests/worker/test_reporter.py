@@ -11,8 +11,8 @@ from fiberless.errors import TransientError
 from fiberless.inference.predictor import load_predictor
 from fiberless.testing import TOY_VERSION
 from worker.batcher import Batcher, BatchLimits
-from worker.keeper import LeaseKeeper
-from worker.predictors import PredictorShelf
+from worker.lease_renewer import LeaseRenewer
+from worker.model_cache import ModelCache
 from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
 
 HALFWAY = JobProgress(stage="predicting", done=7, total=15)
@@ -45,11 +45,11 @@ def model(result_for):
 
 @pytest.fixture
 def batcher(store, model):
-    keeper = LeaseKeeper(store, worker_kind="predict", worker_id="w", lease_seconds=60)
+    renewer = LeaseRenewer(store, worker_kind="predict", worker_id="w", lease_seconds=60)
     limits = BatchLimits(
         batch_size=4, wait_seconds=0.2, max_attempts=3, deadline_seconds=600, report_seconds=0.01
     )
-    started = Batcher(store, model.predict, keeper=keeper, limits=limits, abort=pytest.fail)
+    started = Batcher(store, model.predict, renewer=renewer, limits=limits, abort=pytest.fail)
     started.start()
     yield started
     model.may_end.set()
@@ -143,9 +143,9 @@ def test_the_model_tells_of_every_step_and_every_galaxy(toy_store, submit, store
     ids = [submit("a"), submit("b")]
     jobs = store.claim(ids, owner="t", queue="predict", lease_seconds=60, max_attempts=3)
     requests = [PredictionRequest(store.load_cutout(job), job.options) for job in jobs]
-    shelf = PredictorShelf(toy_store, default_version=TOY_VERSION, device="cpu")
+    model_cache = ModelCache(toy_store, default_version=TOY_VERSION, device="cpu")
     heard = []
-    results = shelf.predict(requests, lambda rows, progress: heard.append((list(rows), progress)))
+    results = model_cache.predict(requests, lambda rows, progress: heard.append((list(rows), progress)))
     assert [(rows, p.stage, p.done, p.total) for rows, p in heard] == [
         ([0, 1], "predicting", 1, 2),
         ([0, 1], "predicting", 2, 2),

@@ -1,4 +1,4 @@
-"""`LeaseKeeper`: a thread that renews the leases of a worker's batches and leaves its heartbeat."""
+"""`LeaseRenewer`: a thread that renews the leases of a worker's batches and leaves its heartbeat."""
 
 import secrets
 import threading
@@ -8,13 +8,13 @@ import structlog
 from fiberless.errors import TransientError
 from fiberless.service.storage import Store
 
-__all__ = ["LeaseKeeper"]
+__all__ = ["LeaseRenewer"]
 
 _log = structlog.get_logger(__name__)
 
 
-class LeaseKeeper:
-    """Keeps what a worker holds.
+class LeaseRenewer:
+    """Renews what a worker holds.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class LeaseKeeper:
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._renew_forever, name="lease-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._renew_forever, name="lease-renewer", daemon=True)
 
     def start(self) -> None:
         """Leave the first heartbeat and begin."""

@@ -24,7 +24,7 @@ def predict() -> None:
 
 @app.command()
 def fetch() -> None:
-    """Take jobs with positions, fetch their images; send lost hints again."""
+    """Take jobs with positions, fetch their images; send lost messages again."""
     settings, redis_url = _start()
     from worker.fetch import run_fetch  # noqa: PLC0415
 
@@ -39,7 +39,7 @@ def check(kind: Annotated[Literal["predict", "fetch"], typer.Argument(help="Whic
 
     settings = Settings()
     store = open_store(settings)
-    age = last_heartbeat_age(store.heartbeats(), kind)
+    age = last_heartbeat_age(store.heartbeats.recent(), kind)
     store.close()
     typer.echo("no heartbeat" if age is None else f"last heartbeat {age:.1f} s ago")
     raise typer.Exit(0 if age is not None and age <= settings.lease_seconds else 1)

@@ -37,20 +37,20 @@ class LeaseRenewer:
 
     def start(self) -> None:
         """Leave the first heartbeat and begin."""
-        self._store.beat(self._worker_kind, self._worker_id)
+        self._store.heartbeats.beat(self._worker_kind, self._worker_id)
         self._thread.start()
 
     def hold(self) -> str:
         """Fresh token for one claim, renewed from now on."""
-        token = f"{self._worker_kind}-{secrets.token_hex(16)}"
+        lease_token = f"{self._worker_kind}-{secrets.token_hex(16)}"
         with self._lock:
-            self._held.add(token)
-        return token
+            self._held.add(lease_token)
+        return lease_token
 
-    def drop(self, token: str) -> None:
+    def drop(self, lease_token: str) -> None:
         """Renew a token no more."""
         with self._lock:
-            self._held.discard(token)
+            self._held.discard(lease_token)
 
     def close(self) -> None:
         """End the thread."""
@@ -67,6 +67,6 @@ class LeaseRenewer:
     def _renew(self) -> None:
         with self._lock:
             held = sorted(self._held)
-        for token in held:
-            self._store.renew(token, self.lease_seconds)
-        self._store.beat(self._worker_kind, self._worker_id)
+        for lease_token in held:
+            self._store.leases.renew(lease_token, self.lease_seconds)
+        self._store.heartbeats.beat(self._worker_kind, self._worker_id)

@@ -33,7 +33,7 @@ def submit(store):
             idempotency_key=None,
             body_sha256="",
         )
-        return store.submit(request)[0].id
+        return store.jobs.submit(request)[0].id
 
     return submit_one
 

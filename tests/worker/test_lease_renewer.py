@@ -8,8 +8,10 @@ def renewer(store):
     return LeaseRenewer(store, worker_kind="predict", worker_id="w-1", lease_seconds=60)
 
 
-def _claim(store, job_id, owner):
-    return store.claim([job_id], owner=owner, queue="predict", lease_seconds=10, max_attempts=9)
+def _claim(store, job_id, lease_token):
+    return store.leases.claim(
+        [job_id], lease_token=lease_token, queue="predict", lease_seconds=10, max_attempts=9
+    )
 
 
 def test_what_is_held_stays_held(store, submit, renewer, let_pass):
@@ -37,5 +39,5 @@ def test_tokens_never_repeat(renewer):
 def test_the_first_heartbeat_comes_with_the_start(store, renewer):
     renewer.start()
     renewer.close()
-    (beat,) = store.heartbeats()
+    (beat,) = store.heartbeats.recent()
     assert (beat.worker_kind, beat.worker_id) == ("predict", "w-1")

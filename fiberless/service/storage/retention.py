@@ -1,4 +1,4 @@
-"""`Retention` and `purge`: old jobs, batches and predictions are forgotten, and blobs that belong to none."""
+"""`RetentionStore`: old jobs, batches and predictions are forgotten, and blobs that belong to none."""
 
 import time
 from collections.abc import Iterator
@@ -24,11 +24,11 @@ from sqlalchemy import (
 
 from fiberless.contract import JobPhase
 from fiberless.service.settings import Settings
-from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.blobs import BlobStore
+from fiberless.service.storage.engine import NOW, Database
 from fiberless.service.storage.schema import BATCH, IDEMPOTENCY, JOB, OBJECT, PREDICTION
 
-__all__ = ["Purged", "Retained", "Retention"]
+__all__ = ["Purged", "RetentionPolicy", "RetentionStore"]
 
 _DAY_SECONDS: Final = 86_400.0
 _CHUNK: Final = 500
@@ -37,7 +37,7 @@ _FINAL: Final = [phase for phase in JobPhase if phase.is_final]
 
 
 @dataclass(frozen=True)
-class Retention:
+class RetentionPolicy:
     """How long things are kept; None is for ever.
 
     Parameters
@@ -58,7 +58,7 @@ class Retention:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Retention that the settings ask for."""
+        """Policy that the settings ask for."""
         jobs, predictions = settings.keep_jobs_days, settings.keep_predictions_days
         return cls(
             jobs_seconds=None if jobs is None else jobs * _DAY_SECONDS,
@@ -79,10 +79,14 @@ class Purged:
     blob_bytes: int = 0
 
 
-class Retained(Opened):
+@dataclass(frozen=True, eq=False)
+class RetentionStore:
     """Everything that is kept for a while."""
 
-    def purge(self, retention: Retention, *, dry_run: bool = False) -> Purged:
+    database: Database
+    blobs: BlobStore
+
+    def purge(self, policy: RetentionPolicy, *, dry_run: bool = False) -> Purged:
         """Forget what is old enough. A job that has not ended, and what it needs, is never touched.
 
         Safe beside a running service: rows go in small transactions, and a blob that a submission has just
@@ -99,9 +103,9 @@ class Retained(Opened):
             `storage-unavailable`; what was forgotten by then stays forgotten.
 
         """
-        doomed = _Doomed(retention)
+        doomed = _Doomed(policy)
         rows = self._count_rows(doomed) if dry_run else self._delete_rows(doomed)
-        blobs, blob_bytes = self._sweep_blobs(doomed, retention.blob_grace_seconds, dry_run=dry_run)
+        blobs, blob_bytes = self._sweep_blobs(doomed, policy.blob_grace_seconds, dry_run=dry_run)
         return Purged(**rows, blobs=blobs, blob_bytes=blob_bytes)
 
     def _count_rows(self, doomed: "_Doomed") -> dict[str, int]:
@@ -153,9 +157,9 @@ class Retained(Opened):
 class _Doomed:
     """Conditions of the rows to forget; each holds before and after the deletions that come first."""
 
-    def __init__(self, retention: Retention) -> None:
-        self._jobs_limit = _limit(retention.jobs_seconds)
-        self._predictions_limit = _limit(retention.predictions_seconds)
+    def __init__(self, policy: RetentionPolicy) -> None:
+        self._jobs_limit = _limit(policy.jobs_seconds)
+        self._predictions_limit = _limit(policy.predictions_seconds)
 
     def in_order(self) -> list[tuple[str, Table, ColumnElement[bool]]]:
         """Name, table and condition, in the order in which rows refer to each other."""

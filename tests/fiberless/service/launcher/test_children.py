@@ -96,7 +96,7 @@ def test_nothing_starts_for_a_parent_that_is_gone():
     "line",
     [
         "2026-01-01 WARNING root x",
-        "2026-01-01T00:00:00Z [warning  ] hint not sent",
+        "2026-01-01T00:00:00Z [warning  ] message not sent",
         '{"event": "x", "level": "error"}',
         "celery CRITICAL x",
     ],

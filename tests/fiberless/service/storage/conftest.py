@@ -175,7 +175,7 @@ def submit(store, make_request):
     """Submit a job and return its id."""
 
     def submit_one(**options):
-        return store.submit(make_request(**options))[0].id
+        return store.jobs.submit(make_request(**options))[0].id
 
     return submit_one
 
@@ -198,9 +198,13 @@ def let_pass(store):
 def claim(store):
     """Claim with this project's usual figures; `lease_seconds` below zero makes a lease that has run out."""
 
-    def claim_some(job_ids, *, owner="a", queue="predict", lease_seconds=60, max_attempts=3, by=None):
-        return (by or store).claim(
-            job_ids, owner=owner, queue=queue, lease_seconds=lease_seconds, max_attempts=max_attempts
+    def claim_some(job_ids, *, lease_token="a", queue="predict", lease_seconds=60, max_attempts=3, by=None):
+        return (by or store).leases.claim(
+            job_ids,
+            lease_token=lease_token,
+            queue=queue,
+            lease_seconds=lease_seconds,
+            max_attempts=max_attempts,
         )
 
     return claim_some

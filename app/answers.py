@@ -32,7 +32,7 @@ async def outcome_answer(request: Request, outcome: Outcome, service: Service) -
     job = outcome.job
     found = outcome.prediction_id or (job and job.prediction_id)
     if found is not None:
-        document = await service.call(service.store.prediction_json, found)
+        document = await service.call(service.store.predictions.document, found)
         location = {"Content-Location": f"/api/v1/predictions/{found}", "Cache-Control": "no-store"}
         return Response(document, media_type="application/json", headers=location)
     if job is None:

@@ -58,7 +58,7 @@ async def search(
     limit: PageSize = 50,
 ) -> Response:
     """Answer with the objects in a cone, nearest first: the newest prediction that each has there."""
-    cone = partial(service.store.objects_in_cone, ra, dec, radius_arcsec=radius_arcsec)
+    cone = partial(service.store.objects.in_cone, ra, dec, radius_arcsec=radius_arcsec)
     page = await service.call(partial(cone, owner=caller.owner, cursor=cursor, limit=limit))
     following = next_page(request, page.next_cursor)
     link = {} if following is None else {"Link": f'<{following}>; rel="next"'}

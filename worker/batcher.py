@@ -127,7 +127,7 @@ class Batcher:
             thread.start()
 
     def run(self, job_id: str) -> None:
-        """Hand in a job and wait until it is dealt with, one way or another; its row tells which."""
+        """Take a job and wait until it is dealt with, one way or another; its row tells which."""
         with self._lock:
             settled = self._waiting.get(job_id)
             if settled is None:
@@ -136,7 +136,7 @@ class Batcher:
         settled.wait()
 
     def close(self) -> None:
-        """Finish what was handed in, then end the threads."""
+        """Finish what was taken, then end the threads."""
         self._inbox.put(None)
         for thread in self._threads:
             thread.join()

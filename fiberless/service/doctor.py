@@ -1,4 +1,4 @@
-"""`examine`: what a service needs on this machine, looked at part by part; nothing is started."""
+"""`examine`: what a service needs on this machine, checked part by part; nothing is started."""
 
 import platform
 import shutil
@@ -46,12 +46,12 @@ def examine(settings: Settings) -> list[Finding]:
         "model": _model,
         "access": _access,
     }
-    return [_found(name, look, settings) for name, look in parts.items()]
+    return [_found(name, check, settings) for name, check in parts.items()]
 
 
-def _found(name: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+def _found(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
     try:
-        return Finding(name, is_good=True, detail=look(settings))
+        return Finding(name, is_good=True, detail=check(settings))
     except (FiberlessError, OSError, ValueError) as error:
         return Finding(name, is_good=False, detail=str(error))
 

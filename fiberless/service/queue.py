@@ -1,4 +1,4 @@
-"""`JobQueue`: tells workers that a job waits. One may be lost: the row is the truth, the sweeper resends.
+"""`JobQueue`: tells workers that a job waits. Messages may be lost: the row is the truth.
 
 Celery's client side only: needs no torch and no worker code, so that the front end can use it too.
 """

@@ -99,7 +99,7 @@ class JobLife(RuleBasedStateMachine):
         """Every worker stalls; those that come back do so late, with claims that others may have by then."""
         with self.store.database.write() as connection:
             connection.execute(
-                update(JOB).values(hinted=JOB.c.hinted - 99, lease_until=JOB.c.lease_until - 99)
+                update(JOB).values(published=JOB.c.published - 99, lease_until=JOB.c.lease_until - 99)
             )
         self.holder.clear()
 

@@ -28,7 +28,7 @@ class BatchFeeder:
     database: Database
 
     def feed(self, queue: str, *, room: int) -> list[str]:
-        """Let the next rows of the open batches into a queue; their ids, for messages.
+        """Let the next rows of the open batches into a queue; their ids, of which workers are yet to be told.
 
         All open batches take turns, so that a small one need not wait for a large one to end. Safe to call
         from many processes at once.
@@ -126,5 +126,5 @@ def _let_in(connection: Connection, head: Row[Any], limit: int) -> list[str]:
     connection.execute(pointer)
     waiting = [row.id for row in rows if row.phase == JobPhase.PENDING]
     still = and_(JOB.c.id.in_(waiting), JOB.c.phase == JobPhase.PENDING)
-    queued = {row.id for row in change_jobs(connection, still, phase=JobPhase.QUEUED, hinted=NOW)}
+    queued = {row.id for row in change_jobs(connection, still, phase=JobPhase.QUEUED, published=NOW)}
     return [job_id for job_id in waiting if job_id in queued]

@@ -1,4 +1,4 @@
-"""`BatchStore`: many targets handed in together. The rows are jobs; a batch says which belong together."""
+"""`BatchStore`: many targets submitted together. The rows are jobs; a batch says which belong together."""
 
 import secrets
 from collections.abc import Sequence

@@ -270,7 +270,7 @@ def _first_row(request: SubmitJob, job_id: str, cutout_key: str | None) -> dict[
         "phase": JobPhase.QUEUED,
         "queue": request.queue,
         "created": NOW,
-        "hinted": NOW,
+        "published": NOW,
         "attempt": 0,
         "options": request.options.model_dump(mode="json"),
         "target_ra": None if request.target is None else request.target.ra,

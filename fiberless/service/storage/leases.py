@@ -137,13 +137,13 @@ class LeaseStore:
 
     def release(self, job_id: str, lease_token: str) -> bool:
         """Give a job back to be tried again later; the attempt counts."""
-        waiting = {"phase": JobPhase.QUEUED, "hinted": NOW, **_progress("queued")}
+        waiting = {"phase": JobPhase.QUEUED, "published": NOW, **_progress("queued")}
         return self._change(job_id, lease_token, **waiting, **_FREE)
 
     def attach_cutout(self, job_id: str, lease_token: str, cutout: Cutout) -> bool:
         """Give a fetched image to its job, which then waits for prediction with all its attempts."""
         key = self.blobs.put(encode_cutout(cutout))
-        waiting = {"phase": JobPhase.QUEUED, "hinted": NOW, **_progress("queued")}
+        waiting = {"phase": JobPhase.QUEUED, "published": NOW, **_progress("queued")}
         return self._change(
             job_id, lease_token, queue=QUEUE_PREDICT, cutout_key=key, attempt=0, **waiting, **_FREE
         )
@@ -195,13 +195,13 @@ class LeaseStore:
             connection.execute(delete(HEARTBEAT).where(HEARTBEAT.c.seen < NOW - _HEARTBEAT_KEPT_SECONDS))
             _give_up(connection, max_attempts)
             due = and_(JOB.c.queue.in_(queues), _due(resend_after_seconds), _is_batch(of_batches))
-            oldest = select(JOB.c.id).where(due).order_by(JOB.c.hinted).limit(limit)
+            oldest = select(JOB.c.id).where(due).order_by(JOB.c.published).limit(limit)
             # A common table expression is run once; PostgreSQL may run a subquery, and its limit, many times.
             picked = oldest.with_for_update(skip_locked=True).cte("picked")
             statement = (
                 update(JOB)
                 .where(JOB.c.id.in_(select(picked.c.id)))
-                .values(hinted=NOW)
+                .values(published=NOW)
                 .returning(JOB.c.id, JOB.c.queue)
             )
             return [(row.id, row.queue) for row in connection.execute(statement)]
@@ -222,10 +222,10 @@ def _claimable(*, queue: str, max_attempts: int) -> ColumnElement[bool]:
 
 
 def _due(resend_after_seconds: float) -> ColumnElement[bool]:
-    old_message = JOB.c.hinted < NOW - resend_after_seconds
+    old_message = JOB.c.published < NOW - resend_after_seconds
     return or_(
         and_(JOB.c.phase == JobPhase.QUEUED, old_message),
-        and_(_expired(), or_(JOB.c.hinted < JOB.c.lease_until, old_message)),
+        and_(_expired(), or_(JOB.c.published < JOB.c.lease_until, old_message)),
     )
 
 

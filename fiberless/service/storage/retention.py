@@ -103,23 +103,23 @@ class RetentionStore:
             `storage-unavailable`; what was forgotten by then stays forgotten.
 
         """
-        doomed = _Doomed(policy)
-        rows = self._count_rows(doomed) if dry_run else self._delete_rows(doomed)
-        blobs, blob_bytes = self._sweep_blobs(doomed, policy.blob_grace_seconds, dry_run=dry_run)
+        expired = _Expired(policy)
+        rows = self._count_rows(expired) if dry_run else self._delete_rows(expired)
+        blobs, blob_bytes = self._sweep_blobs(expired, policy.blob_grace_seconds, dry_run=dry_run)
         return Purged(**rows, blobs=blobs, blob_bytes=blob_bytes)
 
-    def _count_rows(self, doomed: "_Doomed") -> dict[str, int]:
+    def _count_rows(self, expired: "_Expired") -> dict[str, int]:
         with self.database.read() as connection:
             return {
                 name: connection.execute(
                     select(func.count()).select_from(table).where(condition)
                 ).scalar_one()
-                for name, table, condition in doomed.in_order()
+                for name, table, condition in expired.in_order()
             }
 
-    def _delete_rows(self, doomed: "_Doomed") -> dict[str, int]:
+    def _delete_rows(self, expired: "_Expired") -> dict[str, int]:
         return {
-            name: self._delete_in_chunks(table, condition) for name, table, condition in doomed.in_order()
+            name: self._delete_in_chunks(table, condition) for name, table, condition in expired.in_order()
         }
 
     def _delete_in_chunks(self, table: Table, condition: ColumnElement[bool]) -> int:
@@ -131,10 +131,10 @@ class RetentionStore:
             total += deleted
         return total
 
-    def _sweep_blobs(self, doomed: "_Doomed", grace_seconds: float, *, dry_run: bool) -> tuple[int, int]:
+    def _sweep_blobs(self, expired: "_Expired", grace_seconds: float, *, dry_run: bool) -> tuple[int, int]:
         """Delete blobs that no row refers to; returns how many, and their bytes."""
         before = time.time() - grace_seconds
-        kept = set(self._referenced(doomed))
+        kept = set(self._referenced(expired))
         count = size = 0
         for blob in self.blobs.stored():
             if blob.modified >= before or blob.key in kept:
@@ -143,18 +143,18 @@ class RetentionStore:
                 count, size = count + 1, size + blob.size
         return count, size
 
-    def _referenced(self, doomed: "_Doomed") -> Iterator[str]:
+    def _referenced(self, expired: "_Expired") -> Iterator[str]:
         """Keys of the blobs of all rows that stay."""
         columns = (PREDICTION.c.document_key, PREDICTION.c.arrays_key, PREDICTION.c.cutout_key)
         statement = union_all(
-            *(select(column).where(not_(doomed.predictions(PREDICTION))) for column in columns),
-            select(JOB.c.cutout_key).where(JOB.c.cutout_key.is_not(None), not_(doomed.jobs(JOB))),
+            *(select(column).where(not_(expired.predictions(PREDICTION))) for column in columns),
+            select(JOB.c.cutout_key).where(JOB.c.cutout_key.is_not(None), not_(expired.jobs(JOB))),
         )
         with self.database.read() as connection:
             yield from connection.execution_options(yield_per=10_000).execute(statement).scalars()
 
 
-class _Doomed:
+class _Expired:
     """Conditions of the rows to forget; each holds before and after the deletions that come first."""
 
     def __init__(self, policy: RetentionPolicy) -> None:

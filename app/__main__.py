@@ -13,7 +13,7 @@ from app.main import create_app
 from fiberless.errors import FiberlessError
 from fiberless.service.api_keys import Redacted
 from fiberless.service.settings import Settings
-from fiberless.service.storage.door import refuse_open_door
+from fiberless.service.storage.access_check import refuse_open_access
 
 __all__ = ["main"]
 
@@ -42,7 +42,7 @@ def main(
     settings = Settings()
     _configure_logs()
     try:
-        refuse_open_door(settings)
+        refuse_open_access(settings)
     except FiberlessError as error:
         _log.critical("not started: %s", error.detail)
         raise SystemExit(2) from error

@@ -182,7 +182,7 @@ async def _identify(service: Service, headers: Headers) -> Caller:
 async def _recognise(service: Service, text: str) -> ApiKey | None:
     token = Token.parse(text)
     try:
-        return None if token is None else await service.call(service.store.recognise, token)
+        return None if token is None else await service.call(service.store.keys.recognise, token)
     except TransientError as error:
         raise _Refused(error, {}) from error
 

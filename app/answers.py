@@ -33,7 +33,7 @@ async def outcome_answer(request: Request, outcome: Outcome, service: Service, l
     job = outcome.job
     found = outcome.prediction_id or (None if job is None else job.prediction_id)
     if found is not None:
-        stored = await service.call(service.store.prediction_json, found)
+        stored = await service.call(service.store.predictions.document, found)
         document = links.added_to(stored, found)
         location = {
             "Content-Location": links.path("prediction", prediction_id=found),

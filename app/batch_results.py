@@ -37,7 +37,7 @@ def result_columns() -> tuple[Column, ...]:
 def result_rows(store: Store, batch_id: str, *, owner: str) -> Iterator[tuple[Cell, ...]]:
     """Rows of a batch in their order, as they are now; a bounded number is read at a time."""
     after = -1
-    while some := store.batch_outcomes(batch_id, owner=owner, after_row=after, limit=_ROWS_AT_ONCE):
+    while some := store.batches.outcomes(batch_id, owner=owner, after_row=after, limit=_ROWS_AT_ONCE):
         yield from (_cells(item, document) for item, document in some)
         after = some[-1][0].row
 

@@ -45,13 +45,13 @@ def accept_batch(service: Service, given: BatchInput, *, owner: str, idempotency
     head = BatchHead(owner, options, given.queue, idempotency_key, given.sha256)
     begun = _begin(service, head)
     if not begun.is_new:
-        return service.store.batch(begun.id, owner=owner)
+        return service.store.batches.get(begun.id, owner=owner)
     try:
         n_rows = _Intake(service, manifest, head, begun.id).add_all(given.rows)
-        batch = service.store.open_batch(begun.id, n_rows=n_rows)
+        batch = service.store.batches.open(begun.id, n_rows=n_rows)
     except BaseException:
         with suppress(TransientError):  # then the sweeper finds it
-            service.store.abandon_batch(begun.id)
+            service.store.batches.abandon(begun.id)
         raise
     _let_in_first(service, given.queue)
     return batch
@@ -62,7 +62,7 @@ async def wait_for_batch(service: Service, batch_id: str, *, owner: str, seconds
     deadline = time.monotonic() + seconds
     pause = _PAUSE_SECONDS
     while True:
-        batch = await service.call(lambda: service.store.batch(batch_id, owner=owner))
+        batch = await service.call(lambda: service.store.batches.get(batch_id, owner=owner))
         remaining = deadline - time.monotonic()
         if batch.phase.is_final or remaining <= 0 or service.closing.is_set():
             return batch
@@ -73,7 +73,7 @@ async def wait_for_batch(service: Service, batch_id: str, *, owner: str, seconds
 def _begin(service: Service, head: BatchHead) -> BegunBatch:
     """Begin, once no other request with the same key is being read."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (begun := service.store.begin_batch(head)) is None:
+    while (begun := service.store.batches.begin(head)) is None:
         if time.monotonic() > deadline:
             raise TransientError("storage-unavailable", "a request with this key is still being read")
         time.sleep(_PAUSE_SECONDS)
@@ -83,8 +83,10 @@ def _begin(service: Service, head: BatchHead) -> BegunBatch:
 def _let_in_first(service: Service, queue: str) -> None:
     """Let some rows run now; whatever fails here, the sweeper does later."""
     with suppress(TransientError):
-        for job_id in service.store.feed(queue, room=min(_FIRST_ROWS, service.settings.batch_queue_rows)):
-            service.hints.publish(job_id, queue, is_batch=True)
+        for job_id in service.store.batch_feeder.feed(
+            queue, room=min(_FIRST_ROWS, service.settings.batch_queue_rows)
+        ):
+            service.job_queue.publish(job_id, queue, is_batch=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +106,7 @@ class _Intake:
             if n_rows + len(chunk) > self.service.settings.max_batch_rows:
                 most = self.service.settings.max_batch_rows
                 raise UsageError("body-too-large", f"a batch may have at most {most} rows")
-            self.service.store.add_rows(self.batch_id, self.head, chunk, first_row=n_rows)
+            self.service.store.batches.add_rows(self.batch_id, self.head, chunk, first_row=n_rows)
             n_rows += len(chunk)
         if n_rows == 0:
             raise UsageError("bad-table", "the batch has no rows")
@@ -120,9 +122,11 @@ class _Intake:
         object_id = as_object_id(name)
         options = self.head.options.model_copy(update={"object_id": object_id})
         wanted = prediction_id(PredictionRequest(cutout, options, self.head.owner), self.manifest)
-        if self.service.store.has_prediction(wanted):
+        if self.service.store.predictions.exists(wanted):
             return BatchRow(name=name, object_id=object_id, prediction_id=wanted)
-        return BatchRow(name=name, object_id=object_id, cutout_key=self.service.store.keep_cutout(cutout))
+        return BatchRow(
+            name=name, object_id=object_id, cutout_key=self.service.store.batches.keep_cutout(cutout)
+        )
 
     def _bytes_of(self, image: ImageFile) -> bytes:
         limit = self.service.settings.max_upload_bytes

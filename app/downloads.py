@@ -84,12 +84,12 @@ def spectrum_bytes(store: Store, prediction_id: str, wanted: Wanted) -> bytes:
         to go to the rest frame by.
 
     """
-    prediction = store.prediction(prediction_id)
+    prediction = store.predictions.get(prediction_id)
     _check_candidate(prediction, wanted.candidate)
     if wanted.kind == "fits":
-        arrays, image = store.prediction_arrays(prediction_id), store.cutout(prediction_id)
+        arrays, image = store.predictions.arrays(prediction_id), store.predictions.cutout(prediction_id)
         return prediction_fits(prediction, arrays, image, candidate=wanted.candidate, frame=wanted.frame)
-    arrays_of_candidate = None if wanted.candidate is None else store.prediction_arrays(prediction_id)
+    arrays_of_candidate = None if wanted.candidate is None else store.predictions.arrays(prediction_id)
     product = spectrum_product(
         prediction, arrays_of_candidate, candidate=wanted.candidate, frame=wanted.frame
     )
@@ -98,18 +98,18 @@ def spectrum_bytes(store: Store, prediction_id: str, wanted: Wanted) -> bytes:
 
 def cutout_bytes(store: Store, prediction_id: str, kind: CutoutFormat) -> bytes:
     """Image that a prediction was made from, as FITS or as a colour picture."""
-    cutout = store.cutout(prediction_id)
+    cutout = store.predictions.cutout(prediction_id)
     return write_cutout(cutout) if kind == "fits" else cutout_png(cutout)
 
 
 def preview_bytes(store: Store, prediction_id: str) -> bytes:
     """Plot of a prediction as PNG."""
-    return prediction_png(store.prediction(prediction_id), store.cutout(prediction_id))
+    return prediction_png(store.predictions.get(prediction_id), store.predictions.cutout(prediction_id))
 
 
 def extended_document(store: Store, prediction_id: str, included: frozenset[str], links: Links) -> bytes:
     """Document of a prediction as it is stored, its links, and what is to be included at its end."""
-    document = links.added_to(store.prediction_json(prediction_id), prediction_id)
+    document = links.added_to(store.predictions.document(prediction_id), prediction_id)
     extras: dict[str, BaseModel] = {}
     if "samples" in included:
         extras["samples"] = _samples(store, prediction_id)
@@ -166,7 +166,7 @@ def _candidate_document(product: SpectrumProduct) -> CandidateSpectrum:
 
 
 def _samples(store: Store, prediction_id: str) -> SampleSpectra:
-    arrays, prediction = store.prediction_arrays(prediction_id), store.prediction(prediction_id)
+    arrays, prediction = store.predictions.arrays(prediction_id), store.predictions.get(prediction_id)
     return SampleSpectra(
         unit=prediction.spectrum.flux.unit,
         redshift=[candidate.redshift for candidate in prediction.candidates],
@@ -175,7 +175,7 @@ def _samples(store: Store, prediction_id: str) -> SampleSpectra:
 
 
 def _cutout_pixels(store: Store, prediction_id: str) -> CutoutPixels:
-    cutout = store.cutout(prediction_id)
+    cutout = store.predictions.cutout(prediction_id)
     planes = [[_values(row) for row in plane] for plane in cutout_pixels(cutout)]
     bands, height, width = cutout.flux_nmgy.shape
     return CutoutPixels(

@@ -56,7 +56,7 @@ def object_document(store: Store, object_id: str, *, owner: str, links: Links) -
         `not-found` if there is none; says how to get one.
 
     """
-    summaries = store.predictions_of(object_id, owner=owner)
+    summaries = store.objects.predictions_of(object_id, owner=owner)
     if not summaries:
         raise UsageError(
             "not-found",
@@ -64,7 +64,7 @@ def object_document(store: Store, object_id: str, *, owner: str, links: Links) -
             f'option object_id, or {{"target": {{"object_id": "{object_id}"}}}} if a survey knows the name',
         )
     entries = [_prediction_entry(summary, links).model_dump(mode="json") for summary in summaries]
-    newest = links.added_to(store.prediction_json(summaries[0].id), summaries[0].id)
+    newest = links.added_to(store.predictions.document(summaries[0].id), summaries[0].id)
     # The stored document goes in as it is: parsing 300 kB to write the same again would be the whole cost.
     head = json.dumps({"object_id": object_id, "predictions": entries})
     return head[:-1].encode() + b', "prediction": ' + newest + b"}"
@@ -87,7 +87,7 @@ def object_page(page: ConePage, following: str | None, links: Links) -> ObjectPa
 def lookup(store: Store, object_ids: Sequence[str], *, owner: str, links: Links) -> LookupAnswer:
     """Which of the names an owner has predictions of."""
     asked = tuple(dict.fromkeys(object_ids))
-    newest = store.newest_of(asked, owner=owner)
+    newest = store.objects.newest_of(asked, owner=owner)
     return LookupAnswer(
         found=tuple(_object_entry(newest[name], links) for name in asked if name in newest),
         missing=tuple(name for name in asked if name not in newest),

@@ -76,7 +76,7 @@ def follow(service: Service, job_id: str, *, after: int) -> Following:
         `not-found`.
 
     """
-    history = service.store.job_events(job_id)
+    history = service.store.jobs.events(job_id)
     last = history[-1]
     known = after if after <= last.revision else _FROM_THE_START
     missed = tuple(event for event in history if event.revision > known)
@@ -114,7 +114,7 @@ async def event_stream(service: Service, following: Following, links: Links) -> 
 
 async def _news(service: Service, job_id: str, after: int) -> list[JobEvent]:
     with suppress(TransientError):
-        return await service.call(partial(service.store.job_events, job_id, after=after))
+        return await service.call(partial(service.store.jobs.events, job_id, after=after))
     return []
 
 

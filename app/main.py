@@ -19,7 +19,7 @@ from app.problems import install_problem_handlers
 from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
 from app.service import Service
 from fiberless import __version__
-from fiberless.service.queue import Hints
+from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
 from fiberless.service.storage import open_store
 
@@ -60,15 +60,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _running(application: FastAPI, settings: Settings) -> AsyncIterator[None]:
     store = await to_thread.run_sync(open_store, settings)
-    hints = Hints(settings.redis_url)
+    job_queue = JobQueue(settings.redis_url)
     limits = RateLimits(settings.redis_url, per_minute=settings.resolved_rate_limit_per_minute)
-    application.state.service = Service(settings=settings, store=store, hints=hints)
+    application.state.service = Service(settings=settings, store=store, job_queue=job_queue)
     application.state.rate_limits = limits
     try:
         yield
     finally:
         await limits.close()
-        await to_thread.run_sync(hints.close)
+        await to_thread.run_sync(job_queue.close)
         await to_thread.run_sync(store.close)
 
 

@@ -39,7 +39,7 @@ class _State(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Queues and workers as they are now."""
-        depths = self._store.queue_depths()
+        depths = self._store.jobs.queue_depths()
         waiting = GaugeMetricFamily("fiberless_jobs_waiting", "Jobs that wait in a queue.", labels=["queue"])
         for queue in (QUEUE_FETCH, QUEUE_PREDICT):
             waiting.add_metric([queue], depths.get(queue, 0))
@@ -49,6 +49,6 @@ class _State(Collector):
             "Since a worker's last sign of life.",
             labels=["kind", "worker"],
         )
-        for beat in self._store.heartbeats():
+        for beat in self._store.heartbeats.recent():
             silence.add_metric([beat.worker_kind, beat.worker_id], beat.age_seconds)
         yield silence

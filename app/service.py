@@ -1,4 +1,4 @@
-"""`Service`: what the routers ask for, done away from the event loop: the store, the models, the hints."""
+"""`Service`: what the routers ask for, done away from the event loop: the store, the models, the queue."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from fiberless.contract import QUEUE_PREDICT, Job, PredictionRequest, prediction
 from fiberless.contract.manifest import Manifest, list_versions, read_manifest, resolve_version
 from fiberless.errors import FatalError, FiberlessError, TransientError, UsageError
 from fiberless.images.cutout import Cutout
-from fiberless.service.queue import Hints
+from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
 from fiberless.service.storage import Store, SubmitJob
 
@@ -48,14 +48,14 @@ class Service:
     settings : Settings
     store : Store
         Its calls block, so each runs in a worker thread.
-    hints : Hints
+    job_queue : JobQueue
         Tells the workers, best effort.
 
     """
 
     settings: Settings
     store: Store
-    hints: Hints
+    job_queue: JobQueue
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     parsers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PARSERS))
     painters: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
@@ -90,10 +90,10 @@ class Service:
             return Outcome(prediction_id=known)
         request = _job_of(submission, manifest, idempotency_key, known, owner=owner)
         job, created = await self.call(
-            partial(self.store.submit, request, max_queued=self.settings.max_queued)
+            partial(self.store.jobs.submit, request, max_queued=self.settings.max_queued)
         )
         if created and not job.phase.is_final:
-            self.hints.publish(job.id, request.queue)
+            self.job_queue.publish(job.id, request.queue)
         return Outcome(job=job, prediction_id=job.prediction_id)
 
     async def wait_for(self, job_id: str, seconds: float) -> Job:
@@ -101,7 +101,7 @@ class Service:
         deadline = time.monotonic() + seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:
-            job = await self.call(self.store.job, job_id)
+            job = await self.call(self.store.jobs.get, job_id)
             remaining = deadline - time.monotonic()
             if job.phase.is_final or remaining <= 0 or self.closing.is_set():
                 return job
@@ -140,7 +140,7 @@ class Service:
     def checks(self) -> Mapping[str, str]:
         """State of each part that a prediction needs: `ok`, or what is wrong. Blocks."""
         parts = {
-            "storage": self.store.heartbeats,
+            "storage": self.store.heartbeats.recent,
             "broker": self._check_broker,
             "model": lambda: self.manifest(None),
             "worker": self._check_worker,
@@ -148,11 +148,11 @@ class Service:
         return {name: _state_of(name, check) for name, check in parts.items()}
 
     def _check_broker(self) -> None:
-        if self.hints.waiting(QUEUE_PREDICT) is None:
+        if self.job_queue.waiting(QUEUE_PREDICT) is None:
             raise TransientError("not-ready", "the broker does not answer")
 
     def _check_worker(self) -> None:
-        ages = [beat.age_seconds for beat in self.store.heartbeats() if beat.worker_kind == "predict"]
+        ages = [beat.age_seconds for beat in self.store.heartbeats.recent() if beat.worker_kind == "predict"]
         if not ages or min(ages) > _WORKER_SILENCE_SECONDS:
             raise TransientError("not-ready", "no sign of life from a model worker")
 
@@ -160,7 +160,7 @@ class Service:
         if submission.cutout is None:
             return None
         wanted = prediction_id(PredictionRequest(submission.cutout, submission.options, owner), manifest)
-        return wanted if self.store.has_prediction(wanted) else None
+        return wanted if self.store.predictions.exists(wanted) else None
 
 
 def get_service(request: Request) -> Service:

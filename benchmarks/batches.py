@@ -27,7 +27,7 @@ from app.batch_input.votable_rows import votable_rows
 from app.batches import accept_batch
 from app.service import Service
 from fiberless.contract import QUEUE_FETCH, PredictionOptions
-from fiberless.service.queue import Hints
+from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
 from fiberless.service.storage import open_store
 
@@ -74,7 +74,7 @@ def measure(form: str, table: Path, *, rows: int, model_store: Path) -> dict[str
         settings = Settings(
             data_dir=Path(folder), model_store=model_store, database_timeout_seconds=60, max_batch_rows=rows
         )
-        service = Service(settings=settings, store=open_store(settings), hints=Hints(None))
+        service = Service(settings=settings, store=open_store(settings), job_queue=JobQueue(None))
         figures = measure_in(service, form, table)
         service.store.close()
     return {name: round(value, 1) for name, value in figures.items()}
@@ -89,8 +89,9 @@ def measure_in(service: Service, form: str, table: Path) -> dict[str, float]:
     return {
         "accepted rows a core-second": rows / seconds,
         "peak memory above the start, MiB": _peak_mib() - before,
-        "counting all rows, core-ms": 1e3 * _timed(lambda: store.batch(batch.id, owner=""))[0],
-        "letting 1000 rows in, core-ms": 1e3 * _timed(lambda: store.feed(QUEUE_FETCH, room=1100))[0],
+        "counting all rows, core-ms": 1e3 * _timed(lambda: store.batches.get(batch.id, owner=""))[0],
+        "letting 1000 rows in, core-ms": 1e3
+        * _timed(lambda: store.batch_feeder.feed(QUEUE_FETCH, room=1100))[0],
     }
 
 

@@ -24,7 +24,7 @@ def predict() -> None:
 
 @app.command()
 def fetch() -> None:
-    """Take jobs with positions, fetch their images; send lost hints again."""
+    """Take jobs with positions, fetch their images; send lost messages again."""
     settings, redis_url = _start()
     from worker.fetch import run_fetch  # noqa: PLC0415
 
@@ -35,11 +35,11 @@ def fetch() -> None:
 def check(kind: Annotated[Literal["predict", "fetch"], typer.Argument(help="Which worker.")]) -> None:
     """End with 0 if a worker of this kind on this host has left a heartbeat within a lease, else with 1."""
     from fiberless.service.storage import open_store  # noqa: PLC0415
-    from worker.check import last_sign_of_life  # noqa: PLC0415
+    from worker.identity import last_heartbeat_age  # noqa: PLC0415
 
     settings = Settings()
     store = open_store(settings)
-    age = last_sign_of_life(store.heartbeats(), kind)
+    age = last_heartbeat_age(store.heartbeats.recent(), kind)
     store.close()
     typer.echo("no heartbeat" if age is None else f"last heartbeat {age:.1f} s ago")
     raise typer.Exit(0 if age is not None and age <= settings.lease_seconds else 1)

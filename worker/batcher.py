@@ -18,7 +18,7 @@ import structlog
 from fiberless.contract import QUEUE_PREDICT, ErrorReport, PredictionRequest, PredictionResult, Watch
 from fiberless.errors import FatalError, FiberlessError, TransientError
 from fiberless.service.storage import ClaimedJob, Store
-from worker.keeper import LeaseKeeper
+from worker.lease_renewer import LeaseRenewer
 from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
 
 __all__ = ["BatchLimits", "Batcher", "DeviceLostError"]
@@ -66,7 +66,7 @@ class BatchLimits:
 
 @dataclass(frozen=True)
 class _Batch:
-    token: str
+    lease_token: str
     jobs: dict[str, ClaimedJob]
     watch: BatchWatch
     requests: dict[str, PredictionRequest] = field(default_factory=dict)
@@ -92,13 +92,13 @@ class Batcher:
         store: Store,
         predict: Predict,
         *,
-        keeper: LeaseKeeper,
+        renewer: LeaseRenewer,
         limits: BatchLimits,
         abort: Callable[[int], object] = os._exit,
     ) -> None:
         self._store = store
         self._predict = predict
-        self._keeper = keeper
+        self._renewer = renewer
         self._limits = limits
         self._abort = abort
         self._reporter = ProgressReporter(store, pause_seconds=limits.report_seconds)
@@ -127,7 +127,7 @@ class Batcher:
             thread.start()
 
     def run(self, job_id: str) -> None:
-        """Hand in a job and wait until it is dealt with, one way or another; its row tells which."""
+        """Take a job and wait until it is dealt with, one way or another; its row tells which."""
         with self._lock:
             settled = self._waiting.get(job_id)
             if settled is None:
@@ -136,7 +136,7 @@ class Batcher:
         settled.wait()
 
     def close(self) -> None:
-        """Finish what was handed in, then end the threads."""
+        """Finish what was taken, then end the threads."""
         self._inbox.put(None)
         for thread in self._threads:
             thread.join()
@@ -184,7 +184,9 @@ class Batcher:
         if not job_ids:
             return
         retries = self._insist(
-            lambda: self._store.retries(job_ids, queue=QUEUE_PREDICT, max_attempts=self._limits.max_attempts)
+            lambda: self._store.leases.retries(
+                job_ids, queue=QUEUE_PREDICT, max_attempts=self._limits.max_attempts
+            )
         )
         self._settle(set(job_ids) - set(retries))
         for job_id in retries:
@@ -205,22 +207,22 @@ class Batcher:
 
     def _start_batch(self, job_ids: Sequence[str]) -> set[str]:
         """Claim jobs and pass them on; their ids. Room must be taken; with none claimed it is given back."""
-        token = self._keeper.hold()
+        lease_token = self._renewer.hold()
         claimed = self._insist(
-            lambda: self._store.claim(
+            lambda: self._store.leases.claim(
                 job_ids,
-                owner=token,
+                lease_token=lease_token,
                 queue=QUEUE_PREDICT,
-                lease_seconds=self._keeper.lease_seconds,
+                lease_seconds=self._renewer.lease_seconds,
                 max_attempts=self._limits.max_attempts,
             )
         )
         if not claimed:
-            self._keeper.drop(token)
+            self._renewer.drop(lease_token)
             self._room.release()
             return set()
         jobs = {job.id: job for job in claimed}
-        batch = _Batch(token, jobs, self._reporter.watch(token, jobs))
+        batch = _Batch(lease_token, jobs, self._reporter.watch(lease_token, jobs))
         self._load_images(batch)
         self._claimed.put(batch)
         return set(batch.jobs)
@@ -229,7 +231,7 @@ class Batcher:
         for job in batch.jobs.values():
             try:
                 batch.requests[job.id] = PredictionRequest(
-                    self._store.load_cutout(job), job.options, job.owner
+                    self._store.leases.load_cutout(job), job.options, job.owner
                 )
             except FiberlessError as error:
                 batch.outcomes[job.id] = error
@@ -269,8 +271,8 @@ class Batcher:
     def _store_forever(self) -> None:
         while (batch := self._predicted.get()) is not None:
             self._store_batch(batch)
-            self._keeper.drop(batch.token)
-            self._reporter.forget(batch.token)
+            self._renewer.drop(batch.lease_token)
+            self._reporter.forget(batch.lease_token)
             self._settle(batch.jobs)
             self._room.release()
         self._closed.set()
@@ -278,7 +280,7 @@ class Batcher:
     def _store_batch(self, batch: _Batch) -> None:
         results = {k: v for k, v in batch.outcomes.items() if isinstance(v, PredictionResult)}
         if results:
-            stored = self._insist(lambda: self._store.finish_batch(batch.token, results))
+            stored = self._insist(lambda: self._store.predictions.finish_batch(batch.lease_token, results))
             _log.info("predicted", jobs=len(stored), late=len(results) - len(stored))
         for job_id, outcome in batch.outcomes.items():
             if isinstance(outcome, FiberlessError):
@@ -289,9 +291,9 @@ class Batcher:
         _log.warning("job failed", job_id=job_id, slug=error.slug, detail=error.detail)
         has_attempts = batch.jobs[job_id].attempt < self._limits.max_attempts
         if isinstance(error, TransientError) and has_attempts:
-            self._insist(lambda: self._store.release(job_id, batch.token))
+            self._insist(lambda: self._store.leases.release(job_id, batch.lease_token))
         else:
-            self._insist(lambda: self._store.fail(job_id, batch.token, ErrorReport.of(error)))
+            self._insist(lambda: self._store.leases.fail(job_id, batch.lease_token, ErrorReport.of(error)))
 
     # Shared
 

@@ -8,13 +8,13 @@ import structlog
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, TASK_FETCH, ErrorReport, Target
 from fiberless.errors import FatalError, FiberlessError, TransientError
 from fiberless.service.image_sources import configured_source
-from fiberless.service.queue import Hints, make_celery
+from fiberless.service.queue import JobQueue, make_celery
 from fiberless.service.settings import Settings
 from fiberless.service.storage import ClaimedJob, Store, open_store
 from fiberless.sources.source import CutoutSource
 from worker.consume import consume
 from worker.identity import new_worker_id
-from worker.keeper import LeaseKeeper
+from worker.lease_renewer import LeaseRenewer
 from worker.sweeper import Sweeper
 
 __all__ = ["Fetcher", "run_fetch"]
@@ -38,56 +38,56 @@ class Fetcher:
         store: Store,
         source: CutoutSource,
         *,
-        keeper: LeaseKeeper,
+        renewer: LeaseRenewer,
         publish: Callable[..., object],
         max_attempts: int,
     ) -> None:
         self._store = store
         self._source = source
-        self._keeper = keeper
+        self._renewer = renewer
         self._publish = publish
         self._max_attempts = max_attempts
 
     def run(self, job_id: str) -> None:
         """Fetch the image of a job and pass it on; a job that is not free is left alone."""
-        token = self._keeper.hold()
+        lease_token = self._renewer.hold()
         try:
-            for job in self._claim(job_id, token):
-                self._fetch(job, token)
+            for job in self._claim(job_id, lease_token):
+                self._fetch(job, lease_token)
         except TransientError as error:
             # The storage is away: the lease runs out, and the sweeper sends the job again.
             _log.warning("job left to the sweeper", job_id=job_id, reason=error.detail)
         finally:
-            self._keeper.drop(token)
+            self._renewer.drop(lease_token)
 
-    def _claim(self, job_id: str, token: str) -> list[ClaimedJob]:
-        return self._store.claim(
+    def _claim(self, job_id: str, lease_token: str) -> list[ClaimedJob]:
+        return self._store.leases.claim(
             [job_id],
-            owner=token,
+            lease_token=lease_token,
             queue=QUEUE_FETCH,
-            lease_seconds=self._keeper.lease_seconds,
+            lease_seconds=self._renewer.lease_seconds,
             max_attempts=self._max_attempts,
         )
 
-    def _fetch(self, job: ClaimedJob, token: str) -> None:
+    def _fetch(self, job: ClaimedJob, lease_token: str) -> None:
         try:
             cutout = self._source.fetch(_target_of(job))
         except FiberlessError as error:
-            self._give_up(job, token, error)
+            self._give_up(job, lease_token, error)
         except Exception:  # noqa: BLE001  any fault of a source is that job's own
             _log.exception("fetching broke", job_id=job.id)
-            self._give_up(job, token, FatalError("internal-error", "fetching broke; the log tells why"))
+            self._give_up(job, lease_token, FatalError("internal-error", "fetching broke; the log tells why"))
         else:
-            if self._store.attach_cutout(job.id, token, cutout):
+            if self._store.leases.attach_cutout(job.id, lease_token, cutout):
                 self._publish(job.id, QUEUE_PREDICT, is_batch=job.is_batch)
 
-    def _give_up(self, job: ClaimedJob, token: str, error: FiberlessError) -> None:
+    def _give_up(self, job: ClaimedJob, lease_token: str, error: FiberlessError) -> None:
         """Release a job after a passing fault, for the sweeper to send it again; end it after any other."""
         _log.warning("image not fetched", job_id=job.id, slug=error.slug, detail=error.detail)
         if isinstance(error, TransientError) and job.attempt < self._max_attempts:
-            self._store.release(job.id, token)
+            self._store.leases.release(job.id, lease_token)
         else:
-            self._store.fail(job.id, token, ErrorReport.of(error))
+            self._store.leases.fail(job.id, lease_token, ErrorReport.of(error))
 
 
 def run_fetch(settings: Settings, redis_url: str) -> int:
@@ -101,23 +101,25 @@ def run_fetch(settings: Settings, redis_url: str) -> int:
     """
     source = configured_source(settings)
     store = open_store(settings)
-    hints = Hints(redis_url)
+    job_queue = JobQueue(redis_url)
     worker_id = new_worker_id("fetch")
-    keeper = LeaseKeeper(
+    renewer = LeaseRenewer(
         store, worker_kind="fetch", worker_id=worker_id, lease_seconds=settings.lease_seconds
     )
-    fetcher = Fetcher(store, source, keeper=keeper, publish=hints.publish, max_attempts=settings.max_attempts)
-    sweeper = Sweeper(store, hints, settings=settings)
+    fetcher = Fetcher(
+        store, source, renewer=renewer, publish=job_queue.publish, max_attempts=settings.max_attempts
+    )
+    sweeper = Sweeper(store, job_queue, settings=settings)
     celery = make_celery(redis_url, socket_timeout_seconds=5.0)
     celery.task(name=TASK_FETCH)(fetcher.run)
-    keeper.start()
+    renewer.start()
     sweeper.start()
     _log.info("fetching and sweeping", worker_id=worker_id)
     exit_code = consume(celery, queue=QUEUE_FETCH, worker_id=worker_id, concurrency=_CONCURRENCY)
     sweeper.close()
-    keeper.close()
+    renewer.close()
     source.close()
-    hints.close()
+    job_queue.close()
     store.close()
     return exit_code
 

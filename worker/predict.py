@@ -9,8 +9,8 @@ from fiberless.service.storage import open_store
 from worker.batcher import Batcher, BatchLimits
 from worker.consume import consume
 from worker.identity import new_worker_id
-from worker.keeper import LeaseKeeper
-from worker.predictors import PredictorShelf
+from worker.lease_renewer import LeaseRenewer
+from worker.model_cache import ModelCache
 
 __all__ = ["run_predict"]
 
@@ -26,23 +26,23 @@ def run_predict(settings: Settings, redis_url: str) -> int:
         If the model or the storage cannot be opened; nothing was taken from the queue then.
 
     """
-    shelf = PredictorShelf(
+    model_cache = ModelCache(
         settings.model_store, default_version=settings.default_model, device=settings.device
     )
     store = open_store(settings)
     worker_id = new_worker_id("predict")
-    keeper = LeaseKeeper(
+    renewer = LeaseRenewer(
         store, worker_kind="predict", worker_id=worker_id, lease_seconds=settings.lease_seconds
     )
-    batcher = Batcher(store, shelf.predict, keeper=keeper, limits=_limits(settings))
+    batcher = Batcher(store, model_cache.predict, renewer=renewer, limits=_limits(settings))
     celery = make_celery(redis_url, socket_timeout_seconds=5.0)
     celery.task(name=TASK_PREDICT)(batcher.run)
-    keeper.start()
+    renewer.start()
     batcher.start()
-    _log.info("predicting", worker_id=worker_id, model=shelf.default_version)
+    _log.info("predicting", worker_id=worker_id, model=model_cache.default_version)
     exit_code = consume(celery, queue=QUEUE_PREDICT, worker_id=worker_id, concurrency=2 * settings.batch_size)
     batcher.close()
-    keeper.close()
+    renewer.close()
     store.close()
     return exit_code
 

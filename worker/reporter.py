@@ -23,14 +23,14 @@ class BatchWatch:
 
     Parameters
     ----------
-    token : str
-        Owner of the leases.
+    lease_token : str
+        Token of the leases.
     job_ids : the jobs that were claimed
 
     """
 
-    def __init__(self, token: str, job_ids: Collection[str]) -> None:
-        self.token = token
+    def __init__(self, lease_token: str, job_ids: Collection[str]) -> None:
+        self.lease_token = lease_token
         self._claimed = frozenset(job_ids)
         self._gone: frozenset[str] = frozenset()
         self._progress: dict[str, JobProgress] = {}
@@ -87,14 +87,14 @@ class ProgressReporter:
         """Begin."""
         self._thread.start()
 
-    def watch(self, token: str, job_ids: Collection[str]) -> BatchWatch:
+    def watch(self, lease_token: str, job_ids: Collection[str]) -> BatchWatch:
         """Look at a batch from now on."""
-        watch = self._watches[token] = BatchWatch(token, job_ids)
+        watch = self._watches[lease_token] = BatchWatch(lease_token, job_ids)
         return watch
 
-    def forget(self, token: str) -> None:
+    def forget(self, lease_token: str) -> None:
         """Look at a batch no more."""
-        self._watches.pop(token, None)
+        self._watches.pop(lease_token, None)
 
     def report(self) -> None:
         """Look at all batches once.
@@ -108,8 +108,8 @@ class ProgressReporter:
         for watch in list(self._watches.values()):
             news = watch.news()
             if news:
-                self._store.report(watch.token, news)
-            watch.keep(self._store.held(watch.token))
+                self._store.leases.report(watch.lease_token, news)
+            watch.keep(self._store.leases.held(watch.lease_token))
 
     def close(self) -> None:
         """End the thread."""

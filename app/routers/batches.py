@@ -87,7 +87,7 @@ async def read_all(
     limit: PageSize = 20,
 ) -> Response:
     """Answer with the caller's batches, newest first, a page at a time."""
-    page = partial(service.store.batches, owner=caller.owner, cursor=cursor, limit=limit)
+    page = partial(service.store.batches.page, owner=caller.owner, cursor=cursor, limit=limit)
     return batches_answer(request, await service.call(page), links)
 
 
@@ -118,7 +118,7 @@ async def read(
 )
 async def cancel(batch_id: BatchId, caller: CallerDep, service: ServiceDep, links: LinksDep) -> Response:
     """Abort all rows that have not ended; what was predicted before stays."""
-    cancelled = await service.call(partial(service.store.cancel_batch, batch_id, owner=caller.owner))
+    cancelled = await service.call(partial(service.store.batches.cancel, batch_id, owner=caller.owner))
     return batch_answer(links.batch(cancelled))
 
 
@@ -144,7 +144,7 @@ async def read_items(
 ) -> Response:
     """Answer with the rows in their order, each with its state and what was wrong with it."""
     items = partial(
-        service.store.batch_items, batch_id, owner=caller.owner, phase=phase, cursor=cursor, limit=limit
+        service.store.batches.items, batch_id, owner=caller.owner, phase=phase, cursor=cursor, limit=limit
     )
     return items_answer(request, await service.call(items), links)
 
@@ -168,7 +168,7 @@ async def read_results(
 ) -> Response:
     """Stream all predicted properties, by `format` or else `Accept`; rows without a prediction say why."""
     kind = format or negotiate(request.headers.get("accept"), _OFFERS)
-    await service.call(partial(service.store.batch, batch_id, owner=caller.owner))
+    await service.call(partial(service.store.batches.get, batch_id, owner=caller.owner))
     stream = result_stream(service.store, batch_id, owner=caller.owner, format_name=kind)
     headers = {
         "Cache-Control": "no-store",

@@ -57,7 +57,7 @@ async def read_all(
 ) -> Response:
     """Answer with the caller's jobs, newest first, a page at a time."""
     page = await service.call(
-        partial(service.store.jobs, owner=caller.owner, phases=phase, cursor=cursor, limit=limit)
+        partial(service.store.jobs.page, owner=caller.owner, phases=phase, cursor=cursor, limit=limit)
     )
     return jobs_answer(request, page, links)
 
@@ -86,7 +86,7 @@ async def read(job_id: JobId, service: ServiceDep, links: LinksDep, wait: WaitSe
 )
 async def cancel(job_id: JobId, service: ServiceDep, links: LinksDep) -> Response:
     """Abort a job, whether it waits or is worked on. One that has ended stays as it is and is answered."""
-    return job_answer(links.job(await service.call(service.store.cancel, job_id)))
+    return job_answer(links.job(await service.call(service.store.jobs.cancel, job_id)))
 
 
 @router.get(

@@ -71,7 +71,7 @@ async def search(
     limit: PageSize = 50,
 ) -> Response:
     """Answer with the objects in a cone, nearest first: the newest prediction that each has there."""
-    search_cone = partial(service.store.objects_in_cone, cone.ra, cone.dec, radius_arcsec=cone.radius_arcsec)
+    search_cone = partial(service.store.objects.in_cone, cone.ra, cone.dec, radius_arcsec=cone.radius_arcsec)
     page = await service.call(partial(search_cone, owner=caller.owner, cursor=cursor, limit=limit))
     following = next_page(request, page.next_cursor)
     link = {} if following is None else {"Link": f'<{following}>; rel="next"'}

@@ -33,7 +33,7 @@ def create(
 
     store = open_store(_settings(data_dir))
     scopes = scope or [Scope.SUBMIT, Scope.READ]
-    key, token = store.create_key(owner, scopes=scopes, expires_days=days, note=note)
+    key, token = store.keys.create(owner, scopes=scopes, expires_days=days, note=note)
     store.close()
     typer.echo(f"key {key.id} of {key.owner}: {', '.join(sorted(key.scopes))}; shown this once:", err=True)
     typer.echo(str(token))
@@ -49,7 +49,7 @@ def list_keys(*, data_dir: DataDir = None) -> None:
 
     store = open_store(_settings(data_dir))
     table = Table("id", "owner", "scopes", "created", "expires", "last used", "revoked", "note")
-    for key in store.all_keys():
+    for key in store.keys.all():
         times = map(_day, (key.created, key.expires, key.last_used, key.revoked))
         table.add_row(key.id, key.owner, " ".join(sorted(key.scopes)), *times, key.note)
     store.close()
@@ -65,7 +65,7 @@ def revoke(
 
     store = open_store(_settings(data_dir))
     try:
-        key = store.revoke_key(key_id)
+        key = store.keys.revoke(key_id)
     finally:
         store.close()
     typer.echo(f"key {key.id} of {key.owner} is revoked")
@@ -81,12 +81,12 @@ def purge(
     from dataclasses import asdict
 
     from fiberless.service.storage import open_store
-    from fiberless.service.storage.retention import Retention
+    from fiberless.service.storage.retention import RetentionPolicy
 
     settings = _settings(data_dir)
     store = open_store(settings)
     try:
-        purged = store.purge(Retention.of(settings), dry_run=dry_run)
+        purged = store.retention.purge(RetentionPolicy.of(settings), dry_run=dry_run)
     finally:
         store.close()
     typer.echo("would be forgotten:" if dry_run else "forgotten:")

@@ -1,4 +1,4 @@
-"""`examine`: what a service needs on this machine, looked at part by part; nothing is started."""
+"""`examine`: what a service needs on this machine, checked part by part; nothing is started."""
 
 import platform
 import shutil
@@ -14,7 +14,7 @@ from fiberless.contract import QUEUE_PREDICT
 from fiberless.contract.manifest import read_manifest, resolve_version, verify_files
 from fiberless.errors import FatalError, FiberlessError
 from fiberless.service.launcher.broker import find_redis_server
-from fiberless.service.queue import Hints
+from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
 from fiberless.service.storage import Store, open_store
 
@@ -46,12 +46,12 @@ def examine(settings: Settings) -> list[Finding]:
         "model": _model,
         "access": _access,
     }
-    return [_found(name, look, settings) for name, look in parts.items()]
+    return [_found(name, check, settings) for name, check in parts.items()]
 
 
-def _found(name: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+def _found(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
     try:
-        return Finding(name, is_good=True, detail=look(settings))
+        return Finding(name, is_good=True, detail=check(settings))
     except (FiberlessError, OSError, ValueError) as error:
         return Finding(name, is_good=False, detail=str(error))
 
@@ -73,8 +73,8 @@ def _disk(settings: Settings) -> str:
 
 def _database(settings: Settings) -> str:
     with _opened(settings) as store:
-        waiting = sum(store.queue_depths().values())
-        workers = len({beat.worker_kind for beat in store.heartbeats() if beat.age_seconds < 30})
+        waiting = sum(store.jobs.queue_depths().values())
+        workers = len({beat.worker_kind for beat in store.heartbeats.recent() if beat.age_seconds < 30})
         return f"{store.database.dialect}, {waiting} jobs wait, {workers} of 2 kinds of workers are alive"
 
 
@@ -89,12 +89,12 @@ def _blobs(settings: Settings) -> str:
 def _broker(settings: Settings) -> str:
     if settings.redis_url is None:
         return f"`fiberless serve` starts its own, {find_redis_server().name}"
-    hints = Hints(settings.redis_url)
-    waiting = hints.waiting(QUEUE_PREDICT)
-    hints.close()
+    job_queue = JobQueue(settings.redis_url)
+    waiting = job_queue.waiting(QUEUE_PREDICT)
+    job_queue.close()
     if waiting is None:
         raise FatalError("internal-error", "the Redis of FIBERLESS_REDIS_URL does not answer")
-    return f"Redis answers, {waiting} hints wait"
+    return f"Redis answers, {waiting} messages wait"
 
 
 def _model(settings: Settings) -> str:
@@ -106,7 +106,7 @@ def _model(settings: Settings) -> str:
 
 def _access(settings: Settings) -> str:
     with _opened(settings) as store:
-        has_key = store.has_active_key()
+        has_key = store.keys.has_active()
     if settings.needs_keys and not has_key:
         raise FatalError("internal-error", "keys are needed, and there is none: `fiberless keys create NAME`")
     if settings.needs_keys:

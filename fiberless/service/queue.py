@@ -1,4 +1,4 @@
-"""`Hints`: tells workers that a job waits. One may be lost: the row is the truth, the sweeper sends again.
+"""`JobQueue`: tells workers that a job waits. Messages may be lost: the row is the truth.
 
 Celery's client side only: needs no torch and no worker code, so that the front end can use it too.
 """
@@ -13,7 +13,7 @@ from celery import Celery
 
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, TASK_FETCH, TASK_PREDICT
 
-__all__ = ["Hints", "make_celery"]
+__all__ = ["JobQueue", "make_celery"]
 
 _TASK_OF_QUEUE: Final = {QUEUE_FETCH: TASK_FETCH, QUEUE_PREDICT: TASK_PREDICT}
 _MAX_PENDING: Final = 10_000
@@ -68,7 +68,7 @@ def make_celery(redis_url: str, *, socket_timeout_seconds: float) -> Celery:
     return app
 
 
-class Hints:
+class JobQueue:
     """Sends job ids to the workers' queues.
 
     Parameters
@@ -85,18 +85,18 @@ class Hints:
         self._starting = threading.Lock()
 
     def publish(self, job_id: str, queue_name: str, *, is_batch: bool = False) -> None:
-        """Send a hint from a background thread: returns at once, whatever state the broker is in."""
+        """Send a message from a background thread: returns at once, whatever state the broker is in."""
         with suppress(queue.Full):
             self._pending.put_nowait((job_id, queue_name, is_batch))
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._send_pending, name="hints", daemon=True)
+                self._thread = threading.Thread(target=self._send_pending, name="job-queue", daemon=True)
                 self._thread.start()
 
     def send(self, job_id: str, queue_name: str, *, is_batch: bool = False) -> bool:
-        """Send a hint now; False if the broker did not take it within a few seconds.
+        """Send a message now; False if the broker did not take it within a few seconds.
 
-        Workers take hints for rows of batches after all others, whichever came first.
+        Workers take messages for rows of batches after all others, whichever came first.
         """
         if self._celery is None:
             return False
@@ -106,12 +106,12 @@ class Hints:
                 _TASK_OF_QUEUE[queue_name], args=[job_id], queue=queue_name, priority=priority
             )
         except Exception as error:  # noqa: BLE001  best effort: whatever the broker does, the row is there
-            _log.warning("hint not sent", job_id=job_id, queue=queue_name, reason=str(error))
+            _log.warning("message not sent", job_id=job_id, queue=queue_name, reason=str(error))
             return False
         return True
 
     def waiting(self, queue_name: str, *, is_batch: bool = False) -> int | None:
-        """Hints that lie in a queue, for single jobs or for batches; None if the broker does not answer."""
+        """Messages in a queue, for single jobs or for batches; None if the broker does not answer."""
         if self._celery is None:
             return None
         try:
@@ -133,6 +133,6 @@ class Hints:
             self._celery.close()
 
     def _send_pending(self) -> None:
-        while (hint := self._pending.get()) is not None:
-            job_id, queue_name, is_batch = hint
+        while (message := self._pending.get()) is not None:
+            job_id, queue_name, is_batch = message
             self.send(job_id, queue_name, is_batch=is_batch)

@@ -106,7 +106,9 @@ class Settings(BaseSettings):
     batch_queue_rows: int = Field(
         default=1000, ge=1, description="Rows of batches that wait in a queue; the others wait for room in it"
     )
-    resend_seconds: float = Field(default=5.0, gt=0, description="Age of a hint after which it is sent again")
+    resend_seconds: float = Field(
+        default=5.0, gt=0, description="Age of a message after which it is sent again"
+    )
     batch_deadline_seconds: float = Field(default=300.0, gt=0, description="A longer batch is taken as hung")
     database_timeout_seconds: float = Field(default=2.0, gt=0, description="Longest wait for a database lock")
     keep_jobs_days: float | None = Field(

@@ -116,7 +116,9 @@ async def prediction_id(shared_client, shared_settings, predictor, galaxy_fits) 
 def work_off(settings: Settings, predictor: Predictor, job_id: str) -> None:
     """Claim one job, predict, store."""
     store = open_store(settings)
-    (job,) = store.claim([job_id], owner="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3)
-    (result,) = predictor.predict([PredictionRequest(store.load_cutout(job), job.options)])
-    assert store.finish(job.id, "w", result)
+    (job,) = store.leases.claim(
+        [job_id], lease_token="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3
+    )
+    (result,) = predictor.predict([PredictionRequest(store.leases.load_cutout(job), job.options)])
+    assert store.predictions.finish(job.id, "w", result)
     store.close()

@@ -65,7 +65,7 @@ async def keyed(tmp_path_factory, model_store):
     async with served(settings) as client:
         store = open_store(settings)
         tokens = {
-            owner: store.create_key(owner, scopes=scopes)[1]
+            owner: store.keys.create(owner, scopes=scopes)[1]
             for owner, scopes in {
                 "alice": {Scope.SUBMIT, Scope.READ},
                 "bob": {Scope.SUBMIT, Scope.READ},
@@ -103,9 +103,11 @@ async def alices(keyed, predictor) -> Belongings:
     assert posted.status_code == 202
     job_id = posted.json()["id"]
     store = open_store(keyed.settings)
-    (job,) = store.claim([job_id], owner="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3)
-    (result,) = predictor.predict([PredictionRequest(store.load_cutout(job), job.options, job.owner)])
-    assert store.finish(job_id, "w", result)
+    (job,) = store.leases.claim(
+        [job_id], lease_token="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3
+    )
+    (result,) = predictor.predict([PredictionRequest(store.leases.load_cutout(job), job.options, job.owner)])
+    assert store.predictions.finish(job_id, "w", result)
     store.close()
     targets = {"targets": [{"id": OWN_NAME, "ra": 150.0, "dec": 2.0}]}
     batch = await keyed.client.post("/api/v1/batches", json=targets, headers=keyed.alice)
@@ -287,10 +289,10 @@ async def test_no_shared_cache_keeps_what_is_one_callers(keyed, alices):
 
 async def test_a_revoked_key_is_refused_with_the_next_request(keyed):
     store = open_store(keyed.settings)
-    key, token = store.create_key("carol", scopes={Scope.READ})
+    key, token = store.keys.create("carol", scopes={Scope.READ})
     headers = {"Authorization": f"Bearer {token}"}
     assert (await keyed.client.get("/api/v1/jobs", headers=headers)).status_code == 200
-    store.revoke_key(key.id)
+    store.keys.revoke(key.id)
     store.close()
     assert (await keyed.client.get("/api/v1/jobs", headers=headers)).status_code == 401
 
@@ -299,7 +301,7 @@ async def test_without_keys_a_shown_key_counts_all_the_same(tmp_path, model_stor
     settings = Settings(data_dir=tmp_path, model_store=model_store, redis_url=None)
     async with served(settings) as client:
         store = open_store(settings)
-        _, token = store.create_key("alice", scopes={Scope.READ, Scope.SUBMIT})
+        _, token = store.keys.create("alice", scopes={Scope.READ, Scope.SUBMIT})
         store.close()
         alice = {"Authorization": f"Bearer {token}"}
         body = {"target": {"ra": 10.0, "dec": 1.0}}
@@ -317,7 +319,7 @@ async def test_each_caller_has_a_limit_of_its_own(tmp_path, model_store):
     async with served(settings) as client:
         store = open_store(settings)
         alice, bob = (
-            {"Authorization": f"Bearer {store.create_key(name, scopes={Scope.READ})[1]}"}
+            {"Authorization": f"Bearer {store.keys.create(name, scopes={Scope.READ})[1]}"}
             for name in ("alice", "bob")
         )
         store.close()

@@ -1,5 +1,6 @@
 import io
 import json
+from types import SimpleNamespace
 
 import httpx
 import pandas as pd
@@ -182,15 +183,15 @@ async def test_results_say_the_same_in_every_format(client, images, tmp_path):
 async def test_results_are_read_a_few_at_a_time(images, settings):
     store = open_store(settings)
     sizes = []
-    read = store.batch_outcomes
+    read = store.batches.outcomes
 
     class Counting:
-        def batch_outcomes(self, *asked, limit, **words):
+        def outcomes(self, *asked, limit, **words):
             sizes.append(len(found := read(*asked, limit=2, **words)))
             assert limit <= 32
             return found
 
-    rows = list(result_rows(Counting(), images["id"], owner=""))
+    rows = list(result_rows(SimpleNamespace(batches=Counting()), images["id"], owner=""))
     assert [row[0] for row in rows] == [0, 1, 2]
     assert {len(row) for row in rows} == {6 + len(row_columns())}
     assert sizes == [2, 1, 0]
@@ -226,7 +227,7 @@ async def test_a_large_batch_is_written_down_in_pieces_and_let_in_by_and_by(clie
     batch = (await client.get(answer.headers["Location"])).json()
     assert (batch["counts"]["PENDING"], batch["counts"]["QUEUED"]) == (2400, 100)
     store = open_store(settings)
-    assert len(store.feed("fetch", room=settings.batch_queue_rows)) == 900
+    assert len(store.batch_feeder.feed("fetch", room=settings.batch_queue_rows)) == 900
     store.close()
     single = await client.post("/api/v1/predictions", json={"target": {"ra": 1, "dec": 1}})
     assert single.json()["phase"] == "QUEUED", "a single job does not wait behind a batch"

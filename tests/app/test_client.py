@@ -46,7 +46,7 @@ def store(settings, service):  # noqa: ARG001  it makes the tables
 
 @pytest.fixture
 async def client(store, service):
-    _, token = store.create_key("alice", scopes={Scope.READ, Scope.SUBMIT})
+    _, token = store.keys.create("alice", scopes={Scope.READ, Scope.SUBMIT})
     client = AsyncClient("http://test", api_key=str(token), transport=service)
     yield client
     await client.aclose()
@@ -55,7 +55,7 @@ async def client(store, service):
 async def next_job(store, asked):
     """Id of the job that a call has led to; the call's own error if it ended without one."""
     for _ in range(3000):
-        waiting = store.jobs(owner="alice", phases=[JobPhase.QUEUED]).jobs
+        waiting = store.jobs.page(owner="alice", phases=[JobPhase.QUEUED]).jobs
         if waiting:
             return waiting[0].id
         if asked.done():
@@ -66,9 +66,11 @@ async def next_job(store, asked):
 
 def work_off(store, predictor, job_id):
     """Do a worker's part of a job."""
-    (job,) = store.claim([job_id], owner="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3)
-    (result,) = predictor.predict([PredictionRequest(store.load_cutout(job), job.options, job.owner)])
-    assert store.finish(job.id, "w", result)
+    (job,) = store.leases.claim(
+        [job_id], lease_token="w", queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3
+    )
+    (result,) = predictor.predict([PredictionRequest(store.leases.load_cutout(job), job.options, job.owner)])
+    assert store.predictions.finish(job.id, "w", result)
 
 
 async def test_from_the_image_to_all_that_is_known_of_it(client, store, predictor):

@@ -34,7 +34,7 @@ async def test_ready_needs_a_broker_and_a_worker(client, settings):
     assert checks["broker"] != "ok"
     assert checks["worker"] != "ok"
     store = open_store(settings)
-    store.beat("predict", "predict-1")
+    store.heartbeats.beat("predict", "predict-1")
     store.close()
     assert (await client.get("/readyz")).json()["checks"]["worker"] == "ok"
 

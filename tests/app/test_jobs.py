@@ -11,7 +11,8 @@ from app import job_events
 from app.main import create_app
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, JobProgress, LinkedJob, Target
 from fiberless.service.settings import Settings
-from fiberless.service.storage import Store, open_store
+from fiberless.service.storage import open_store
+from fiberless.service.storage.jobs import JobStore
 
 pytestmark = pytest.mark.anyio
 URL = "/api/v1/predictions"
@@ -38,8 +39,10 @@ def submit(client, galaxy_fits):
     return submit_one
 
 
-def take(store, job_id, owner="w"):
-    (job,) = store.claim([job_id], owner=owner, queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3)
+def take(store, job_id, lease_token="w"):
+    (job,) = store.leases.claim(
+        [job_id], lease_token=lease_token, queue=QUEUE_PREDICT, lease_seconds=60, max_attempts=3
+    )
     return job
 
 
@@ -96,14 +99,14 @@ async def test_a_waiting_job_is_cancelled_and_stays_so(client, store, submit):
     assert "Retry-After" not in answer.headers
     assert (await client.delete(f"{JOBS}/{job_id}")).json() == answer.json()
     assert (await client.get(f"{JOBS}/{job_id}?wait=30")).json() == answer.json()
-    assert store.queue_depths() == {}
+    assert store.jobs.queue_depths() == {}
 
 
 async def test_a_job_at_work_is_cancelled_under_its_worker(client, store, submit):
     job_id = await submit()
     take(store, job_id)
     assert (await client.delete(f"{JOBS}/{job_id}")).json()["phase"] == "ABORTED"
-    assert store.held("w") == frozenset()
+    assert store.leases.held("w") == frozenset()
 
 
 async def test_a_completed_job_is_not_undone(client, submit, work):
@@ -143,8 +146,8 @@ async def finished(store, submit, work):
     """Id of a job with a life of its own: claimed, given back, claimed again, completed."""
     job_id = await submit()
     take(store, job_id, "first")
-    store.set_progress(job_id, "first", JobProgress(stage="predicting", done=4, total=15))
-    store.release(job_id, "first")
+    store.leases.set_progress(job_id, "first", JobProgress(stage="predicting", done=4, total=15))
+    store.leases.release(job_id, "first")
     await asyncio.to_thread(work, job_id)
     return job_id
 
@@ -232,10 +235,10 @@ async def test_events_arrive_as_they_happen_and_a_lost_connection_misses_nothing
             take(store, job_id, "w")
             seen.append(await anext(events))
         for done in (1, 2, 3):
-            store.set_progress(job_id, "w", JobProgress(stage="predicting", done=done, total=15))
+            store.leases.set_progress(job_id, "w", JobProgress(stage="predicting", done=done, total=15))
         async with following(client, job_id, last_event_id=seen[-1][1]) as events:
             seen += [await anext(events) for _ in range(3)]
-            store.release(job_id, "w")
+            store.leases.release(job_id, "w")
             await asyncio.to_thread(work, job_id)
             seen += [event async for event in events]
     assert [revision for _, revision, _ in seen] == list(range(len(seen)))
@@ -246,9 +249,9 @@ async def test_events_arrive_as_they_happen_and_a_lost_connection_misses_nothing
 
 async def test_a_caller_that_leaves_leaves_nothing_behind(settings, submit, monkeypatch):
     job_id, asked = await submit(), []
-    look = Store.job_events
+    look = JobStore.events
     monkeypatch.setattr(
-        Store, "job_events", lambda self, *args, **options: asked.append(0) or look(self, *args, **options)
+        JobStore, "events", lambda self, *args, **options: asked.append(0) or look(self, *args, **options)
     )
     async with served(settings) as (client, _):
         async with following(client, job_id) as events:
@@ -292,7 +295,7 @@ async def test_twenty_posts_at_once_with_one_key_make_one_job(client, store, gal
     answers = await asyncio.gather(*posts)
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["id"] for answer in answers}) == 1
-    assert store.queue_depths() == {"predict": 1}
+    assert store.jobs.queue_depths() == {"predict": 1}
     other = await client.post(f"{URL}?seed=1", content=galaxy_fits, headers=headers)
     assert (other.status_code, other.json()["type"]) == (409, "/problems/idempotency-conflict")
 
@@ -317,12 +320,16 @@ async def test_an_object_of_a_survey_becomes_a_job_under_its_name(client, store)
     answer = await client.post(URL, json={"target": {"object_id": "sdss:1237648720693755918"}})
     assert answer.status_code == 202
     job_id = answer.json()["id"]
-    (job,) = store.claim([job_id], owner="f", queue=QUEUE_FETCH, lease_seconds=60, max_attempts=3)
+    (job,) = store.leases.claim(
+        [job_id], lease_token="f", queue=QUEUE_FETCH, lease_seconds=60, max_attempts=3
+    )
     assert job.target == Target(object_id="sdss:1237648720693755918")
     assert job.options.object_id == "sdss:1237648720693755918"
     own = {"target": {"object_id": "sdss:1"}, "options": {"object_id": "mine:1"}}
     job_id = (await client.post(URL, json=own)).json()["id"]
-    (job,) = store.claim([job_id], owner="f", queue=QUEUE_FETCH, lease_seconds=60, max_attempts=3)
+    (job,) = store.leases.claim(
+        [job_id], lease_token="f", queue=QUEUE_FETCH, lease_seconds=60, max_attempts=3
+    )
     assert (job.target.object_id, job.options.object_id) == ("sdss:1", "mine:1")
 
 

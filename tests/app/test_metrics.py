@@ -26,7 +26,7 @@ async def test_waiting_jobs_and_requests_are_counted(client, settings):
     submitted = SubmitJob(
         cutout=synthetic_cutout(1), target=None, options=options, idempotency_key=None, body_sha256=None
     )
-    store.submit(submitted)
+    store.jobs.submit(submitted)
     await client.get("/api/v1/jobs/j_" + "0" * 32)
     await client.get("/api/v1/jobs/j_" + "1" * 32)
     after = await samples(client)
@@ -39,6 +39,6 @@ async def test_waiting_jobs_and_requests_are_counted(client, settings):
 
 async def test_each_worker_tells_when_it_was_last_heard(client, settings):
     store = open_store(settings)
-    store.beat("predict", "w-1")
+    store.heartbeats.beat("predict", "w-1")
     told = await samples(client)
     assert 0 <= told["fiberless_worker_silence_seconds", ("kind", "predict"), ("worker", "w-1")] < 60

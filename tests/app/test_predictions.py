@@ -53,14 +53,16 @@ async def test_a_position_becomes_a_job_for_the_fetch_queue(client, settings):
     answer = await client.post(URL, json={"target": {"ra": 180, "dec": 1.0}, "options": {"seed": 3}})
     assert answer.status_code == 202
     store = open_store(settings)
-    assert store.queue_depths() == {"fetch": 1}
+    assert store.jobs.queue_depths() == {"fetch": 1}
     store.close()
 
 
 async def test_the_model_is_resolved_before_the_job_is_written(client, settings, galaxy_fits):
     job_id = (await post(client, galaxy_fits)).json()["id"]
     store = open_store(settings)
-    (job,) = store.claim([job_id], owner="w", queue=QUEUE_PREDICT, lease_seconds=9, max_attempts=3)
+    (job,) = store.leases.claim(
+        [job_id], lease_token="w", queue=QUEUE_PREDICT, lease_seconds=9, max_attempts=3
+    )
     store.close()
     assert job.options.model == "toy-1"
 
@@ -115,9 +117,9 @@ async def test_a_preference_that_cannot_be_read_is_ignored(client, galaxy_fits, 
 async def test_waiting_for_a_job_that_fails_answers_its_problem(client, settings, galaxy_fits):
     job_id = (await post(client, galaxy_fits, **{"Idempotency-Key": "k"})).json()["id"]
     store = open_store(settings)
-    store.claim([job_id], owner="w", queue=QUEUE_PREDICT, lease_seconds=9, max_attempts=3)
+    store.leases.claim([job_id], lease_token="w", queue=QUEUE_PREDICT, lease_seconds=9, max_attempts=3)
     report = ErrorReport(slug="outside-footprint", kind=ErrorKind.USAGE, detail="no image there")
-    assert store.fail(job_id, "w", report)
+    assert store.leases.fail(job_id, "w", report)
     store.close()
     answer = await post(client, galaxy_fits, **{"Idempotency-Key": "k", "Prefer": "wait=5"})
     assert answer.status_code == 404

@@ -171,7 +171,7 @@ async def test_candidates_samples_and_pixels_come_with_the_document(
     assert extended == json.loads(plain)
     assert answer.content.startswith(plain[:-1])
     store = open_store(shared_settings)
-    arrays = store.prediction_arrays(prediction_id)
+    arrays = store.predictions.arrays(prediction_id)
     store.close()
     found = np.array([numbers(row) for row in samples["values"]])
     np.testing.assert_allclose(found, arrays.candidate_flux, rtol=1e-5)

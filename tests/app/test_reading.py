@@ -17,7 +17,7 @@ URL = "/api/v1/predictions"
 async def test_a_prediction_is_served_byte_for_byte(shared_client, shared_settings, prediction_id):
     answer = await shared_client.get(f"{URL}/{prediction_id}")
     store = open_store(shared_settings)
-    assert answer.content == store.prediction_json(prediction_id)
+    assert answer.content == store.predictions.document(prediction_id)
     store.close()
     assert Prediction.model_validate_json(answer.content).id == prediction_id
     assert "immutable" in answer.headers["Cache-Control"]
@@ -46,7 +46,7 @@ async def test_the_shown_spectrum_as_json(shared_client, prediction_id):
 async def test_a_candidate_as_json_is_the_stored_array(shared_client, shared_settings, prediction_id):
     document = (await shared_client.get(f"{URL}/{prediction_id}/spectrum?candidate=2")).json()
     store = open_store(shared_settings)
-    arrays = store.prediction_arrays(prediction_id)
+    arrays = store.predictions.arrays(prediction_id)
     store.close()
     flux = np.array([np.nan if v is None else v for v in document["flux"]["values"]])
     np.testing.assert_allclose(flux, arrays.candidate_flux[2], rtol=1e-5)

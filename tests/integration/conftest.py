@@ -113,14 +113,14 @@ def store(settings):
 
 @pytest.fixture
 def submit(store):
-    """Write a job down and return its id; sends no hint."""
+    """Write a job down and return its id; sends no message."""
 
     def submit_one(label="", seed=1):
         options = PredictionOptions(
             label=label, object_id=f"test:{seed}", n_candidates=2, steps=2, model="toy-1"
         )
         request = SubmitJob(synthetic_cutout(seed), None, options, idempotency_key=None, body_sha256="")
-        return store.submit(request)[0].id
+        return store.jobs.submit(request)[0].id
 
     return submit_one
 

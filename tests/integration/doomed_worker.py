@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import worker.predict  # noqa: F401  before the fork
-from worker import predictors
+from worker import model_cache
 from worker.__main__ import main
 
 
@@ -33,7 +33,7 @@ class DoomedPredictor:
 
 
 FOLDER = Path(sys.argv.pop())
-load_real = predictors.load_predictor
+load_real = model_cache.load_predictor
 
 
 def load_doomed(*arguments, **options):
@@ -54,5 +54,5 @@ def supervise():
 
 
 sys.argv.append("predict")
-predictors.load_predictor = load_doomed
+model_cache.load_predictor = load_doomed
 supervise()

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from app.main import create_app
 from fiberless.contract import JobPhase, PredictionOptions
 from fiberless.images.fits.read import write_cutout
-from fiberless.service.queue import Hints
+from fiberless.service.queue import JobQueue
 from fiberless.service.storage import BatchHead, BatchRow
 from fiberless.service.storage.schema import JOB, JOB_EVENT, PREDICTION
 from fiberless.testing import synthetic_cutout
@@ -102,7 +102,7 @@ def predict_worker(store, start_worker, wait_until, tmp_path):
     """A worker with the model, started again by its supervisor when it is killed; the process to kill."""
     supervisor = psutil.Process(start_worker(DOOMED, str(tmp_path)).pid)
     wait_until(supervisor.children, "the imports")
-    wait_until(lambda: "predict" in {beat.worker_kind for beat in store.heartbeats()}, "the model")
+    wait_until(lambda: "predict" in {beat.worker_kind for beat in store.heartbeats.recent()}, "the model")
     (child,) = supervisor.children()
     return child
 
@@ -120,17 +120,17 @@ def test_a_batch_killed_half_way_ends_with_each_rows_own_answer(
         return await client.post(f"/api/v1/batches?{query}", content=text.getvalue(), headers=headers)
 
     batch_id = _talk(settings, submit).json()["id"]
-    counts = lambda: store.batch(batch_id, owner="").counts  # noqa: E731
+    counts = lambda: store.batches.get(batch_id, owner="").counts  # noqa: E731
     assert sum(counts().values()) == N_ROWS
     fetch_worker = start_worker("-m", "worker", "fetch")
     wait_until(lambda: counts()[JobPhase.COMPLETED] >= 4, "the first predictions")
     predict_worker.kill()
     fetch_worker.kill()
     wait_until((tmp_path / "death-1-by-signal-9").exists, "the kill")
-    assert not store.batch(batch_id, owner="").phase.is_final, "it was killed half-way"
+    assert not store.batches.get(batch_id, owner="").phase.is_final, "it was killed half-way"
     assert _talk(settings, submit).json()["id"] == batch_id, "the same request again is the same batch"
     start_worker("-m", "worker", "fetch")
-    wait_until(lambda: store.batch(batch_id, owner="").phase.is_final, "the batch's end")
+    wait_until(lambda: store.batches.get(batch_id, owner="").phase.is_final, "the batch's end")
 
     async def download(client):
         return await client.get(f"/api/v1/batches/{batch_id}/results?format=csv")
@@ -140,7 +140,7 @@ def test_a_batch_killed_half_way_ends_with_each_rows_own_answer(
         (row[0], *answer) for row, answer in zip(rows, answers, strict=True)
     ]
     assert all(bool(row["redshift"]) == (row["phase"] == "COMPLETED") for row in found)
-    assert store.batch(batch_id, owner="").phase is JobPhase.COMPLETED
+    assert store.batches.get(batch_id, owner="").phase is JobPhase.COMPLETED
     assert {phase.value: count for phase, count in counts().items() if count} == Counter(
         phase for phase, _ in answers
     )
@@ -151,30 +151,30 @@ def test_a_batch_killed_half_way_ends_with_each_rows_own_answer(
 
 
 def test_a_single_job_overtakes_a_batch(settings, store, submit, broker, start_worker, wait_until, tmp_path):
-    """All hints of 60 images lie in the queue when one single job comes; it is among the first to run."""
+    """The messages of 60 images lie in the queue when one single job comes; it is among the first to run."""
     options = PredictionOptions(n_candidates=1, steps=2, model="toy-1")
     head = BatchHead(owner="", options=options, queue="predict", idempotency_key=None, body_sha256="")
-    key = store.keep_cutout(synthetic_cutout(1))
-    batch_id = store.begin_batch(head).id
+    key = store.batches.keep_cutout(synthetic_cutout(1))
+    batch_id = store.batches.begin(head).id
     rows = [BatchRow(name=str(row), object_id=f"row:{row}", cutout_key=key) for row in range(60)]
-    store.add_rows(batch_id, head, rows, first_row=0)
-    store.open_batch(batch_id, n_rows=len(rows))
-    hints = Hints(broker.url)
-    assert Sweeper(store, hints, settings=settings).sweep() == 60
-    assert (hints.waiting("predict", is_batch=True), hints.waiting("predict")) == (60, 0)
+    store.batches.add_rows(batch_id, head, rows, first_row=0)
+    store.batches.open(batch_id, n_rows=len(rows))
+    job_queue = JobQueue(broker.url)
+    assert Sweeper(store, job_queue, settings=settings).sweep() == 60
+    assert (job_queue.waiting("predict", is_batch=True), job_queue.waiting("predict")) == (60, 0)
     single = submit(seed=5)
-    hints.send(single, "predict")
-    assert hints.waiting("predict") == 1
-    hints.close()
+    job_queue.send(single, "predict")
+    assert job_queue.waiting("predict") == 1
+    job_queue.close()
     worker = psutil.Process(start_worker(DOOMED, str(tmp_path)).pid)
     wait_until(worker.children, "the imports")
-    wait_until(lambda: store.job(single).phase.is_final, "the single job's end")
-    wait_until(lambda: store.batch(batch_id, owner="").phase.is_final, "the batch's end")
-    assert store.batch(batch_id, owner="").counts[JobPhase.COMPLETED] == 60
-    started = store.job(single).started
+    wait_until(lambda: store.jobs.get(single).phase.is_final, "the single job's end")
+    wait_until(lambda: store.batches.get(batch_id, owner="").phase.is_final, "the batch's end")
+    assert store.batches.get(batch_id, owner="").counts[JobPhase.COMPLETED] == 60
+    started = store.jobs.get(single).started
     earlier = [
         item.row
-        for item in store.batch_items(batch_id, owner="", limit=60).items
-        if store.job(item.job_id).started < started
+        for item in store.batches.items(batch_id, owner="", limit=60).items
+        if store.jobs.get(item.job_id).started < started
     ]
     assert len(earlier) <= settings.batch_size, "at most what was taken together with it"

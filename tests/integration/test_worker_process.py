@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from fiberless.contract import JobPhase, PredictionOptions, Target
-from fiberless.service.queue import Hints
+from fiberless.service.queue import JobQueue
 from fiberless.service.storage import SubmitJob
 from fiberless.service.storage.schema import PREDICTION
 from worker.sweeper import Sweeper
@@ -17,27 +17,27 @@ FETCH = ("-m", "worker", "fetch")
 
 
 @pytest.fixture
-def hints(broker):
-    with_close = Hints(broker.url)
+def job_queue(broker):
+    with_close = JobQueue(broker.url)
     yield with_close
     with_close.close()
 
 
 @pytest.fixture(autouse=True)
-def sweeper(store, hints, settings):
-    with_close = Sweeper(store, hints, settings=settings)
+def sweeper(store, job_queue, settings):
+    with_close = Sweeper(store, job_queue, settings=settings)
     with_close.start()
     yield with_close
     with_close.close()
 
 
 @pytest.fixture
-def hint(submit, hints):
-    """Submit a job and send its hint, as the front end does; its id."""
+def enqueue(submit, job_queue):
+    """Submit a job and send its message, as the front end does; its id."""
 
     def submit_and_send(label="", seed=1):
         job_id = submit(label, seed)
-        hints.send(job_id, "predict")
+        job_queue.send(job_id, "predict")
         return job_id
 
     return submit_and_send
@@ -48,8 +48,8 @@ def ended(store, wait_until):
     """Wait until all jobs are over; the jobs."""
 
     def jobs_after_end(job_ids):
-        wait_until(lambda: all(store.job(job_id).phase.is_final for job_id in job_ids), "the jobs' end")
-        return [store.job(job_id) for job_id in job_ids]
+        wait_until(lambda: all(store.jobs.get(job_id).phase.is_final for job_id in job_ids), "the jobs' end")
+        return [store.jobs.get(job_id) for job_id in job_ids]
 
     return jobs_after_end
 
@@ -59,20 +59,22 @@ def _count_predictions(store):
         return connection.execute(select(func.count()).select_from(PREDICTION)).scalar_one()
 
 
-def test_a_worker_killed_in_mid_job_loses_nothing_and_stores_once(store, hint, start_worker, ended, tmp_path):
-    job_id = hint("once")
+def test_a_worker_killed_in_mid_job_loses_nothing_and_stores_once(
+    store, enqueue, start_worker, ended, tmp_path
+):
+    job_id = enqueue("once")
     start_worker(DOOMED, str(tmp_path))
     (job,) = ended([job_id])
     assert [path.name for path in tmp_path.glob("death-*")] == ["death-1-by-signal-9"]
     assert (job.phase, job.attempts) == (JobPhase.COMPLETED, 2)
     assert _count_predictions(store) == 1
-    assert store.prediction(job.prediction_id).object.object_id == "test:1"
+    assert store.predictions.get(job.prediction_id).object.object_id == "test:1"
 
 
-def test_a_poison_job_fails_alone(store, hint, start_worker, ended, tmp_path):
-    neighbours = [hint(seed=seed) for seed in range(1, 4)]
-    poison = hint("poison", seed=9)
-    neighbours += [hint(seed=seed) for seed in range(4, 6)]
+def test_a_poison_job_fails_alone(store, enqueue, start_worker, ended, tmp_path):
+    neighbours = [enqueue(seed=seed) for seed in range(1, 4)]
+    poison = enqueue("poison", seed=9)
+    neighbours += [enqueue(seed=seed) for seed in range(4, 6)]
     start_worker(DOOMED, str(tmp_path))
     assert {job.phase for job in ended(neighbours)} == {JobPhase.COMPLETED}
     (job,) = ended([poison])
@@ -81,13 +83,13 @@ def test_a_poison_job_fails_alone(store, hint, start_worker, ended, tmp_path):
     assert _count_predictions(store) == 5
 
 
-def test_an_emptied_and_a_restarted_broker_lose_no_job(broker, hint, start_worker, ended):
-    ids = [hint(seed=seed) for seed in (1, 2, 3)]
+def test_an_emptied_and_a_restarted_broker_lose_no_job(broker, enqueue, start_worker, ended):
+    ids = [enqueue(seed=seed) for seed in (1, 2, 3)]
     broker.client.flushall()
     worker = start_worker(*PREDICT)
     assert {job.phase for job in ended(ids)} == {JobPhase.COMPLETED}
     broker.kill()
-    late = hint(seed=4)
+    late = enqueue(seed=4)
     broker.start()
     assert [job.phase for job in ended([late])] == [JobPhase.COMPLETED]
     worker.terminate()
@@ -95,7 +97,7 @@ def test_an_emptied_and_a_restarted_broker_lose_no_job(broker, hint, start_worke
 
 
 def test_the_fetch_process_takes_positions_and_sweeps(store, start_worker, ended):
-    """No hint is sent and no image source configured: its own sweeper finds the job, the source refuses."""
+    """Neither message nor image source: the process's own sweeper finds the job, the source refuses."""
     request = SubmitJob(
         None,
         Target(ra=38.35502, dec=-0.15570),
@@ -103,10 +105,10 @@ def test_the_fetch_process_takes_positions_and_sweeps(store, start_worker, ended
         idempotency_key=None,
         body_sha256="",
     )
-    job_id = store.submit(request)[0].id
+    job_id = store.jobs.submit(request)[0].id
     worker = start_worker(*FETCH)
     (job,) = ended([job_id])
     assert (job.phase, job.error.slug) == (JobPhase.ERROR, "source-unavailable")
-    assert [beat.worker_kind for beat in store.heartbeats()] == ["fetch"]
+    assert [beat.worker_kind for beat in store.heartbeats.recent()] == ["fetch"]
     worker.terminate()
     assert worker.wait() == 0

@@ -54,7 +54,7 @@ class JobLife(RuleBasedStateMachine):
         self.ended = {}
         self.tokens = 0
         request = SubmitJob(CUTOUT, None, PredictionOptions(), idempotency_key=None, body_sha256="")
-        self.jobs = [self.store.submit(request)[0].id for _ in range(3)]
+        self.jobs = [self.store.jobs.submit(request)[0].id for _ in range(3)]
 
     @rule(target=claims, places=st.one_of(st.just([0]), st.lists(st.integers(0, 2), min_size=1, max_size=3)))
     def claim(self, places):
@@ -69,8 +69,8 @@ class JobLife(RuleBasedStateMachine):
     def _claim(self, ids):
         self.tokens += 1
         token = f"worker-{self.tokens}"
-        claimed = self.store.claim(
-            ids, owner=token, queue="predict", lease_seconds=LEASE_SECONDS, max_attempts=MAX_ATTEMPTS
+        claimed = self.store.leases.claim(
+            ids, lease_token=token, queue="predict", lease_seconds=LEASE_SECONDS, max_attempts=MAX_ATTEMPTS
         )
         for job in claimed:
             assert job.id not in self.holder, "a held job was given away"
@@ -83,42 +83,44 @@ class JobLife(RuleBasedStateMachine):
     def finish(self, claim):
         job_id, token = claim
         prediction = type(self).result.prediction.model_copy(update={"id": f"p_{job_id[2:]}"})
-        is_stored = self.store.finish(job_id, token, PredictionResult(prediction, type(self).result.arrays))
+        is_stored = self.store.predictions.finish(
+            job_id, token, PredictionResult(prediction, type(self).result.arrays)
+        )
         self._expect(is_stored, claim)
         if is_stored:
             self.ended[job_id] = JobPhase.COMPLETED
 
     @rule(claim=consumes(claims))
     def release(self, claim):
-        self._expect(self.store.release(*claim), claim)
+        self._expect(self.store.leases.release(*claim), claim)
 
     @rule()
     def all_leases_run_out(self):
         """Every worker stalls; those that come back do so late, with claims that others may have by then."""
         with self.store.database.write() as connection:
             connection.execute(
-                update(JOB).values(hinted=JOB.c.hinted - 99, lease_until=JOB.c.lease_until - 99)
+                update(JOB).values(published=JOB.c.published - 99, lease_until=JOB.c.lease_until - 99)
             )
         self.holder.clear()
 
     @rule()
     def sweep(self):
-        sent = self.store.sweep(max_attempts=MAX_ATTEMPTS, resend_after_seconds=5)
+        sent = self.store.leases.sweep(max_attempts=MAX_ATTEMPTS, resend_after_seconds=5)
         assert not {job_id for job_id, _ in sent} & set(self.holder)
         for job_id in self.jobs:
-            if self.store.job(job_id).phase is JobPhase.ERROR:
+            if self.store.jobs.get(job_id).phase is JobPhase.ERROR:
                 self.ended.setdefault(job_id, JobPhase.ERROR)
 
     @invariant()
     def what_has_ended_stays_so(self):
         for job_id, phase in getattr(self, "ended", {}).items():
-            assert self.store.job(job_id).phase is phase
+            assert self.store.jobs.get(job_id).phase is phase
 
     @invariant()
     def no_job_is_tried_too_often_and_each_completed_one_is_stored_once(self):
         if not hasattr(self, "store"):
             return
-        jobs = [self.store.job(job_id) for job_id in self.jobs]
+        jobs = [self.store.jobs.get(job_id) for job_id in self.jobs]
         assert all(job.attempts <= MAX_ATTEMPTS for job in jobs)
         with self.store.database.read() as connection:
             stored = connection.execute(select(func.count()).select_from(PREDICTION)).scalar_one()
@@ -130,18 +132,18 @@ class JobLife(RuleBasedStateMachine):
             return
         for _ in range(MAX_ATTEMPTS + 1):
             self.all_leases_run_out()
-            for job_id, _ in self.store.sweep(max_attempts=MAX_ATTEMPTS, resend_after_seconds=5):
+            for job_id, _ in self.store.leases.sweep(max_attempts=MAX_ATTEMPTS, resend_after_seconds=5):
                 self.tokens += 1
-                claimed = self.store.claim(
+                claimed = self.store.leases.claim(
                     [job_id],
-                    owner=f"last-{self.tokens}",
+                    lease_token=f"last-{self.tokens}",
                     queue="predict",
                     lease_seconds=LEASE_SECONDS,
                     max_attempts=MAX_ATTEMPTS,
                 )
                 for job in claimed:
                     self.finish((job.id, f"last-{self.tokens}"))
-        assert all(self.store.job(job_id).phase.is_final for job_id in self.jobs)
+        assert all(self.store.jobs.get(job_id).phase.is_final for job_id in self.jobs)
         self.store.close()
         self.folder.cleanup()
 

@@ -33,7 +33,7 @@ def submit(store):
             idempotency_key=None,
             body_sha256="",
         )
-        return store.submit(request)[0].id
+        return store.jobs.submit(request)[0].id
 
     return submit_one
 
@@ -50,7 +50,9 @@ def let_pass(store):
     def shift(seconds):
         with store.database.write() as connection:
             connection.execute(
-                update(JOB).values(hinted=JOB.c.hinted - seconds, lease_until=JOB.c.lease_until - seconds)
+                update(JOB).values(
+                    published=JOB.c.published - seconds, lease_until=JOB.c.lease_until - seconds
+                )
             )
 
     return shift

@@ -7,7 +7,7 @@ import pytest
 from fiberless.contract import JobPhase
 from fiberless.errors import TransientError, UsageError
 from worker.batcher import Batcher, BatchLimits, DeviceLostError
-from worker.keeper import LeaseKeeper
+from worker.lease_renewer import LeaseRenewer
 
 LIMITS = {"batch_size": 4, "wait_seconds": 0.05, "max_attempts": 3, "deadline_seconds": 600}
 
@@ -48,11 +48,11 @@ def batcher(store, model):
     @contextmanager
     def running(**changes):
         abort = changes.pop("abort", None)
-        keeper = LeaseKeeper(store, worker_kind="predict", worker_id="w", lease_seconds=60)
+        renewer = LeaseRenewer(store, worker_kind="predict", worker_id="w", lease_seconds=60)
         started = Batcher(
             store,
             model.predict,
-            keeper=keeper,
+            renewer=renewer,
             limits=BatchLimits(**(LIMITS | changes)),
             abort=abort or pytest.fail,
         )
@@ -69,16 +69,16 @@ def _run_all(batcher, job_ids):
 
 
 def _phases(store, job_ids):
-    return [store.job(job_id).phase for job_id in job_ids]
+    return [store.jobs.get(job_id).phase for job_id in job_ids]
 
 
 def test_a_job_is_predicted_and_stored(store, submit, batcher):
     job_id = submit("m31")
     with batcher() as running:
         running.run(job_id)
-    job = store.job(job_id)
+    job = store.jobs.get(job_id)
     assert (job.phase, job.prediction_id, job.attempts) == (JobPhase.COMPLETED, "p_m31", 1)
-    assert store.prediction("p_m31").id == "p_m31"
+    assert store.predictions.get("p_m31").id == "p_m31"
 
 
 def test_a_burst_is_predicted_in_batches_of_at_most_b(store, submit, model, batcher):
@@ -102,7 +102,7 @@ def test_a_bad_job_fails_alone_and_says_why(store, submit, model, batcher):
     with batcher() as running:
         _run_all(running, ids)
     assert _phases(store, ids) == [JobPhase.COMPLETED, JobPhase.COMPLETED, JobPhase.ERROR, JobPhase.COMPLETED]
-    error = store.job(ids[2]).error
+    error = store.jobs.get(ids[2]).error
     assert (error.slug, error.kind, error.detail) == ("fits-shape", "usage", "not 64×64")
 
 
@@ -112,8 +112,8 @@ def test_a_bug_fails_its_job_only_and_tells_no_secrets(store, submit, model, bat
     with batcher() as running:
         _run_all(running, ids)
     assert _phases(store, ids) == [JobPhase.COMPLETED, JobPhase.ERROR, JobPhase.COMPLETED]
-    assert store.job(ids[1]).error.slug == "internal-error"
-    assert "secret" not in store.job(ids[1]).error.detail
+    assert store.jobs.get(ids[1]).error.slug == "internal-error"
+    assert "secret" not in store.jobs.get(ids[1]).error.detail
 
 
 def test_a_batch_too_large_for_the_device_is_halved(store, submit, model, batcher):
@@ -130,9 +130,9 @@ def test_a_passing_fault_leaves_the_job_queued_until_attempts_run_out(store, sub
     with batcher() as running:
         running.run(job_id)
         running.run(job_id)
-        assert (store.job(job_id).phase, store.job(job_id).attempts) == (JobPhase.QUEUED, 2)
+        assert (store.jobs.get(job_id).phase, store.jobs.get(job_id).attempts) == (JobPhase.QUEUED, 2)
         running.run(job_id)
-    job = store.job(job_id)
+    job = store.jobs.get(job_id)
     assert (job.phase, job.attempts, job.error.slug) == (JobPhase.ERROR, 3, "source-unavailable")
 
 
@@ -140,7 +140,7 @@ def test_jobs_tried_before_run_alone(store, submit, model, batcher):
     tried = [submit("t1"), submit("t2")]
     fresh = [submit("f1"), submit("f2")]
     for job_id in tried:
-        store.claim([job_id], owner="dead", queue="predict", lease_seconds=-1, max_attempts=3)
+        store.leases.claim([job_id], lease_token="dead", queue="predict", lease_seconds=-1, max_attempts=3)
     with batcher() as running:
         _run_all(running, tried + fresh)
     assert _phases(store, tried + fresh) == [JobPhase.COMPLETED] * 4
@@ -151,20 +151,20 @@ def test_jobs_tried_before_run_alone(store, submit, model, batcher):
 def test_a_job_tried_before_takes_no_other_with_it(store, submit, model, batcher):
     """While one runs alone nothing else is claimed: should it kill the process, nothing else loses."""
     tried, other = submit("tried"), submit("other")
-    store.claim([tried], owner="dead", queue="predict", lease_seconds=-1, max_attempts=3)
-    store.claim([other], owner="dead", queue="predict", lease_seconds=-1, max_attempts=3)
+    store.leases.claim([tried], lease_token="dead", queue="predict", lease_seconds=-1, max_attempts=3)
+    store.leases.claim([other], lease_token="dead", queue="predict", lease_seconds=-1, max_attempts=3)
     model.may_go.clear()
     with batcher() as running, ThreadPoolExecutor(2) as pool:
         tasks = [pool.submit(running.run, job_id) for job_id in (tried, other)]
         model.first_call.wait()
-        attempts = sorted(store.job(job_id).attempts for job_id in (tried, other))
+        attempts = sorted(store.jobs.get(job_id).attempts for job_id in (tried, other))
         model.may_go.set()
         for task in tasks:
             task.result()
     assert attempts == [1, 2]
 
 
-def test_a_hint_given_twice_is_worked_on_once(submit, model, batcher):
+def test_a_message_given_twice_is_worked_on_once(submit, model, batcher):
     job_id = submit("a")
     with batcher() as running:
         _run_all(running, [job_id] * 5)
@@ -172,17 +172,19 @@ def test_a_hint_given_twice_is_worked_on_once(submit, model, batcher):
     assert model.calls == [["a"]]
 
 
-def test_hints_of_nothing_are_forgotten(store, submit, model, batcher):
+def test_messages_of_nothing_are_forgotten(store, submit, model, batcher):
     job_id = submit("a")
     with batcher() as running:
         _run_all(running, ["j_unknown", job_id, "j_gone"])
-    assert store.job(job_id).phase is JobPhase.COMPLETED
+    assert store.jobs.get(job_id).phase is JobPhase.COMPLETED
     assert model.calls == [["a"]]
 
 
 def test_a_lost_image_fails_its_job_only(store, submit, settings, batcher):
     good, bad = submit("good"), submit("bad")
-    (claimed,) = store.claim([good], owner="x", queue="predict", lease_seconds=-1, max_attempts=3)
+    (claimed,) = store.leases.claim(
+        [good], lease_token="x", queue="predict", lease_seconds=-1, max_attempts=3
+    )
     blob = settings.data_dir / "blobs" / claimed.cutout_key[:2] / claimed.cutout_key
     kept = blob.read_bytes()
     blob.unlink()
@@ -191,7 +193,7 @@ def test_a_lost_image_fails_its_job_only(store, submit, settings, batcher):
         blob.write_bytes(kept)
         running.run(good)
     assert _phases(store, [good, bad]) == [JobPhase.COMPLETED, JobPhase.ERROR]
-    assert store.job(bad).error.slug == "internal-error"
+    assert store.jobs.get(bad).error.slug == "internal-error"
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(store, submit, model, batcher, let_pass):
@@ -201,11 +203,13 @@ def test_a_worker_that_lost_its_lease_writes_nothing(store, submit, model, batch
         task = pool.submit(running.run, job_id)
         model.first_call.wait()
         let_pass(seconds=120)
-        assert store.claim([job_id], owner="other", queue="predict", lease_seconds=60, max_attempts=3)
+        assert store.leases.claim(
+            [job_id], lease_token="other", queue="predict", lease_seconds=60, max_attempts=3
+        )
         model.may_go.set()
         task.result()
-    assert (store.job(job_id).phase, store.job(job_id).attempts) == (JobPhase.EXECUTING, 2)
-    assert not store.has_prediction("p_slow")
+    assert (store.jobs.get(job_id).phase, store.jobs.get(job_id).attempts) == (JobPhase.EXECUTING, 2)
+    assert not store.predictions.exists("p_slow")
 
 
 def test_a_hanging_model_ends_the_process(submit, model, batcher):
@@ -229,15 +233,15 @@ def test_a_lost_device_ends_the_process_and_blames_no_job(store, submit, model):
     aborted = threading.Event()
     model.faults["any"] = DeviceLostError("illegal memory access")
     job_id = submit("any")
-    keeper = LeaseKeeper(store, worker_kind="predict", worker_id="w", lease_seconds=60)
+    renewer = LeaseRenewer(store, worker_kind="predict", worker_id="w", lease_seconds=60)
     running = Batcher(
         store,
         model.predict,
-        keeper=keeper,
+        renewer=renewer,
         limits=BatchLimits(**LIMITS),
         abort=lambda code: aborted.set() if code == 70 else pytest.fail(str(code)),
     )
     running.start()
     threading.Thread(target=running.run, args=(job_id,), daemon=True).start()
     assert aborted.wait(timeout=60)
-    assert store.job(job_id).phase is JobPhase.EXECUTING
+    assert store.jobs.get(job_id).phase is JobPhase.EXECUTING

@@ -4,7 +4,7 @@ from fiberless.contract import JobPhase, Target
 from fiberless.errors import TransientError, UsageError
 from fiberless.testing import synthetic_cutout
 from worker.fetch import Fetcher
-from worker.keeper import LeaseKeeper
+from worker.lease_renewer import LeaseRenewer
 
 
 class ScriptedSky:
@@ -33,12 +33,12 @@ def published():
 
 @pytest.fixture
 def fetcher(store, sky, published):
-    keeper = LeaseKeeper(store, worker_kind="fetch", worker_id="w", lease_seconds=60)
+    renewer = LeaseRenewer(store, worker_kind="fetch", worker_id="w", lease_seconds=60)
 
     def publish(job_id, queue, *, is_batch):
         published.append((job_id, queue, *(["batch"] if is_batch else [])))
 
-    return Fetcher(store, sky, keeper=keeper, publish=publish, max_attempts=3)
+    return Fetcher(store, sky, renewer=renewer, publish=publish, max_attempts=3)
 
 
 def test_a_position_becomes_an_image_that_waits_for_prediction(
@@ -48,8 +48,10 @@ def test_a_position_becomes_an_image_that_waits_for_prediction(
     fetcher.run(job_id)
     assert sky.asked == [Target(ra=38.35, dec=-0.15)]
     assert published == [(job_id, "predict")]
-    (claimed,) = store.claim([job_id], owner="x", queue="predict", lease_seconds=60, max_attempts=3)
-    assert store.load_cutout(claimed).sha256 == synthetic_cutout(5).sha256
+    (claimed,) = store.leases.claim(
+        [job_id], lease_token="x", queue="predict", lease_seconds=60, max_attempts=3
+    )
+    assert store.leases.load_cutout(claimed).sha256 == synthetic_cutout(5).sha256
 
 
 def test_the_name_of_an_object_is_left_to_the_source(submit, sky, published, fetcher):
@@ -63,7 +65,7 @@ def test_a_position_without_an_image_ends_its_job(store, submit_position, sky, p
     sky.fault = UsageError("outside-footprint", "SDSS does not show this position")
     job_id = submit_position()
     fetcher.run(job_id)
-    job = store.job(job_id)
+    job = store.jobs.get(job_id)
     assert (job.phase, job.error.slug) == (JobPhase.ERROR, "outside-footprint")
     assert published == []
 
@@ -74,17 +76,17 @@ def test_a_passing_fault_is_tried_again_until_attempts_run_out(store, submit_pos
     phases = []
     for _ in range(4):
         fetcher.run(job_id)
-        phases.append(store.job(job_id).phase)
+        phases.append(store.jobs.get(job_id).phase)
     assert phases == [JobPhase.QUEUED, JobPhase.QUEUED, JobPhase.ERROR, JobPhase.ERROR]
     assert len(sky.asked) == 3
-    assert store.job(job_id).error.slug == "source-unavailable"
+    assert store.jobs.get(job_id).error.slug == "source-unavailable"
 
 
 def test_a_bug_of_a_source_ends_its_job_without_details(store, submit_position, sky, fetcher):
     sky.fault = KeyError("secret")
     job_id = submit_position()
     fetcher.run(job_id)
-    job = store.job(job_id)
+    job = store.jobs.get(job_id)
     assert (job.phase, job.error.slug) == (JobPhase.ERROR, "internal-error")
     assert "secret" not in job.error.detail
 

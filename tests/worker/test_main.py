@@ -40,8 +40,8 @@ def test_a_worker_without_a_model_does_not_start(tmp_path):
 def test_check_passes_only_with_a_young_heartbeat_of_that_kind_on_this_host(tmp_path):
     assert _run(["check", "fetch"], tmp_path).returncode == 1
     store = open_store(Settings(data_dir=tmp_path))
-    store.beat("predict", new_worker_id("predict"))
-    store.beat("fetch", "fetch-1-abc@another-host")
+    store.heartbeats.beat("predict", new_worker_id("predict"))
+    store.heartbeats.beat("fetch", "fetch-1-abc@another-host")
     store.close()
     assert _run(["check", "predict"], tmp_path).returncode == 0
     assert _run(["check", "fetch"], tmp_path).returncode == 1

@@ -11,8 +11,8 @@ from fiberless.errors import TransientError
 from fiberless.inference.predictor import load_predictor
 from fiberless.testing import TOY_VERSION
 from worker.batcher import Batcher, BatchLimits
-from worker.keeper import LeaseKeeper
-from worker.predictors import PredictorShelf
+from worker.lease_renewer import LeaseRenewer
+from worker.model_cache import ModelCache
 from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
 
 HALFWAY = JobProgress(stage="predicting", done=7, total=15)
@@ -45,11 +45,11 @@ def model(result_for):
 
 @pytest.fixture
 def batcher(store, model):
-    keeper = LeaseKeeper(store, worker_kind="predict", worker_id="w", lease_seconds=60)
+    renewer = LeaseRenewer(store, worker_kind="predict", worker_id="w", lease_seconds=60)
     limits = BatchLimits(
         batch_size=4, wait_seconds=0.2, max_attempts=3, deadline_seconds=600, report_seconds=0.01
     )
-    started = Batcher(store, model.predict, keeper=keeper, limits=limits, abort=pytest.fail)
+    started = Batcher(store, model.predict, renewer=renewer, limits=limits, abort=pytest.fail)
     started.start()
     yield started
     model.may_end.set()
@@ -67,11 +67,11 @@ def test_the_row_tells_how_far_the_model_is_while_it_works(store, submit, model,
     job_id = submit("m31")
     with ThreadPoolExecutor(1) as pool:
         task = pool.submit(batcher.run, job_id)
-        _eventually(lambda: store.job(job_id).progress == HALFWAY)
+        _eventually(lambda: store.jobs.get(job_id).progress == HALFWAY)
         model.may_end.set()
         task.result()
-    assert store.job(job_id).phase is JobPhase.COMPLETED
-    told = [(event.job.phase.value, event.job.progress.done) for event in store.job_events(job_id)]
+    assert store.jobs.get(job_id).phase is JobPhase.COMPLETED
+    told = [(event.job.phase.value, event.job.progress.done) for event in store.jobs.events(job_id)]
     assert told == [("QUEUED", 0), ("EXECUTING", 0), ("EXECUTING", 7), ("COMPLETED", 15)], (
         "once, not every step"
     )
@@ -82,29 +82,29 @@ def test_a_cancelled_job_stops_the_model_and_nothing_is_stored(store, submit, mo
     with ThreadPoolExecutor(1) as pool:
         task = pool.submit(batcher.run, job_id)
         assert model.stepping.wait(timeout=30)
-        store.cancel(job_id)
+        store.jobs.cancel(job_id)
         task.result(timeout=30)
     assert model.was_stopped
-    assert store.job(job_id).phase is JobPhase.ABORTED
-    assert not store.has_prediction("p_m31")
+    assert store.jobs.get(job_id).phase is JobPhase.ABORTED
+    assert not store.predictions.exists("p_m31")
 
 
 def test_a_cancelled_job_costs_its_neighbours_nothing(store, submit, model, batcher):
     cancelled, other = submit("m31"), submit("m33")
     with ThreadPoolExecutor(2) as pool:
         tasks = [pool.submit(batcher.run, job_id) for job_id in (cancelled, other)]
-        _eventually(lambda: {store.job(i).phase for i in (cancelled, other)} == {JobPhase.EXECUTING})
-        store.cancel(cancelled)
+        _eventually(lambda: {store.jobs.get(i).phase for i in (cancelled, other)} == {JobPhase.EXECUTING})
+        store.jobs.cancel(cancelled)
         time.sleep(0.1)
         model.may_end.set()
         for task in tasks:
             task.result(timeout=30)
-    assert [store.job(job_id).phase for job_id in (cancelled, other)] == [
+    assert [store.jobs.get(job_id).phase for job_id in (cancelled, other)] == [
         JobPhase.ABORTED,
         JobPhase.COMPLETED,
     ]
-    assert store.has_prediction("p_m33")
-    assert not store.has_prediction("p_m31")
+    assert store.predictions.exists("p_m33")
+    assert not store.predictions.exists("p_m31")
 
 
 def test_a_watch_tells_news_once_and_stops_when_all_are_gone():
@@ -121,31 +121,31 @@ def test_a_watch_tells_news_once_and_stops_when_all_are_gone():
 
 def test_a_storage_that_is_away_delays_progress_only(store, submit, monkeypatch):
     job_id = submit()
-    store.claim([job_id], owner="t", queue="predict", lease_seconds=60, max_attempts=3)
+    store.leases.claim([job_id], lease_token="t", queue="predict", lease_seconds=60, max_attempts=3)
     reporter = ProgressReporter(store, pause_seconds=0.01)
     watch = reporter.watch("t", [job_id])
     asked = threading.Event()
 
-    def fail(_owner):
+    def fail(_lease_token):
         asked.set()
         raise TransientError("storage-unavailable", "away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(store), "held", lambda _self, owner: fail(owner))
+        patch.setattr(type(store.leases), "held", lambda _self, lease_token: fail(lease_token))
         reporter.start()
         assert asked.wait(timeout=30)
     watch.see([job_id], [0], HALFWAY)
-    _eventually(lambda: store.job(job_id).progress == HALFWAY)
+    _eventually(lambda: store.jobs.get(job_id).progress == HALFWAY)
     reporter.close()
 
 
 def test_the_model_tells_of_every_step_and_every_galaxy(toy_store, submit, store):
     ids = [submit("a"), submit("b")]
-    jobs = store.claim(ids, owner="t", queue="predict", lease_seconds=60, max_attempts=3)
-    requests = [PredictionRequest(store.load_cutout(job), job.options) for job in jobs]
-    shelf = PredictorShelf(toy_store, default_version=TOY_VERSION, device="cpu")
+    jobs = store.leases.claim(ids, lease_token="t", queue="predict", lease_seconds=60, max_attempts=3)
+    requests = [PredictionRequest(store.leases.load_cutout(job), job.options) for job in jobs]
+    model_cache = ModelCache(toy_store, default_version=TOY_VERSION, device="cpu")
     heard = []
-    results = shelf.predict(requests, lambda rows, progress: heard.append((list(rows), progress)))
+    results = model_cache.predict(requests, lambda rows, progress: heard.append((list(rows), progress)))
     assert [(rows, p.stage, p.done, p.total) for rows, p in heard] == [
         ([0, 1], "predicting", 1, 2),
         ([0, 1], "predicting", 2, 2),

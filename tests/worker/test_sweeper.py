@@ -6,7 +6,7 @@ from worker.sweeper import Sweeper
 
 
 class ScriptedBroker:
-    """The side of `Hints` that the sweeper sees, with a broker that can be full or away."""
+    """The side of `JobQueue` that the sweeper sees, with a broker that can be full or away."""
 
     def __init__(self):
         self.sent = []
@@ -34,7 +34,7 @@ def sweeper(store, broker, settings):
     return Sweeper(store, broker, settings=settings)
 
 
-def test_lost_hints_are_sent_again(submit, submit_position, broker, sweeper, let_pass):
+def test_lost_messages_are_sent_again(submit, submit_position, broker, sweeper, let_pass):
     image, position = submit(), submit_position()
     assert sweeper.sweep() == 0
     let_pass(seconds=60)
@@ -51,14 +51,16 @@ def test_a_long_queue_is_not_made_longer(submit, submit_position, broker, sweepe
     assert broker.sent == [(position, "fetch")]
 
 
-def test_without_a_broker_crashed_jobs_still_end_and_hints_stay_due(store, submit, broker, sweeper, let_pass):
+def test_without_a_broker_crashed_jobs_still_end_and_messages_stay_due(
+    store, submit, broker, sweeper, let_pass
+):
     crashed, waiting = submit(), submit()
     for _ in range(3):
-        store.claim([crashed], owner="x", queue="predict", lease_seconds=-1, max_attempts=3)
+        store.leases.claim([crashed], lease_token="x", queue="predict", lease_seconds=-1, max_attempts=3)
     let_pass(seconds=60)
     broker.is_up = False
     assert sweeper.sweep() == 0
-    assert store.job(crashed).phase is JobPhase.ERROR
+    assert store.jobs.get(crashed).phase is JobPhase.ERROR
     broker.is_up = True
     assert sweeper.sweep() == 1
     assert broker.sent == [(waiting, "predict")]
@@ -72,10 +74,10 @@ def submit_batch(store):
         head = BatchHead(
             owner="", options=PredictionOptions(), queue="fetch", idempotency_key=None, body_sha256=""
         )
-        begun = store.begin_batch(head)
+        begun = store.batches.begin(head)
         rows = [BatchRow(name=str(row), target=Target(ra=row, dec=0)) for row in range(n_rows)]
-        store.add_rows(begun.id, head, rows, first_row=0)
-        return store.open_batch(begun.id, n_rows=n_rows).id
+        store.batches.add_rows(begun.id, head, rows, first_row=0)
+        return store.batches.open(begun.id, n_rows=n_rows).id
 
     return submit_some
 
@@ -88,15 +90,15 @@ def test_a_large_batch_comes_into_the_queue_bit_by_bit(
     assert few.sweep() == 4
     assert few.sweep() == 0
     assert broker.of_batches == {job_id for job_id, _ in broker.sent}
-    counts = store.batch(batch_id, owner="").counts
+    counts = store.batches.get(batch_id, owner="").counts
     assert (counts[JobPhase.QUEUED], counts[JobPhase.PENDING]) == (4, 6)
     for job_id, _ in broker.sent[:3]:
-        store.cancel(job_id)
+        store.jobs.cancel(job_id)
     assert few.sweep() == 3
     assert sweeper.sweep() == 3
     let_pass(seconds=60)
-    assert sweeper.sweep() == 7, "the hints of all rows that wait are sent again"
-    assert store.batch(batch_id, owner="").counts[JobPhase.PENDING] == 0
+    assert sweeper.sweep() == 7, "the messages of all rows that wait are sent again"
+    assert store.batches.get(batch_id, owner="").counts[JobPhase.PENDING] == 0
 
 
 def test_single_jobs_are_sent_again_however_many_rows_of_batches_wait(

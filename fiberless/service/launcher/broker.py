@@ -50,7 +50,7 @@ def socket_folder(data_dir: Path) -> Path:
 def redis_command(binary: Path, *, socket: Path, folder: Path) -> list[str]:
     """Command line of a Redis that listens on a unix socket only and keeps its log of writes in `folder`.
 
-    Never evicts (a hint would be lost), syncs its append-only file every second, writes no snapshots.
+    Never evicts (a message would be lost), syncs its append-only file every second, writes no snapshots.
     """
     settings = {
         "port": "0",

@@ -1,4 +1,4 @@
-"""`Child`: one process of the stack, on a leash, with a log of its own, started again when it dies."""
+"""`Child`: one process of the stack, which dies with it; has a log, and is started again when it dies."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from fiberless.service.launcher.leash import leashed
+from fiberless.service.launcher.parent_death import ending_with_parent
 
 __all__ = ["Child", "LogTail"]
 
@@ -95,7 +95,7 @@ class Child:
         """Start the process; call it from a thread that lives as long as the process shall."""
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own commands, no shell
-                leashed(self._command),
+                ending_with_parent(self._command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

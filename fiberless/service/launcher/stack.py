@@ -18,7 +18,7 @@ from fiberless.errors import FatalError, UsageError
 from fiberless.service.launcher.broker import find_redis_server, redis_command, socket_folder
 from fiberless.service.launcher.child import Child
 from fiberless.service.settings import Settings
-from fiberless.service.storage.door import refuse_open_door
+from fiberless.service.storage.access_check import refuse_open_access
 
 __all__ = ["Stack", "checkout_root"]
 
@@ -145,7 +145,7 @@ class Stack:
         for name in ("logs", "redis"):
             (self._data_dir / name).mkdir(parents=True, exist_ok=True)
         self._lock_data_dir()
-        refuse_open_door(self._settings)
+        refuse_open_access(self._settings)
         listener = self._resources.enter_context(_listen(self._settings.host, self._settings.port))
         port = listener.getsockname()[1]
         self.url = f"http://{_reachable(self._settings.host)}:{port}"

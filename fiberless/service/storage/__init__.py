@@ -2,12 +2,12 @@
 
 from fiberless.service.storage.batch_rows import BatchHead, BatchRow
 from fiberless.service.storage.batches import BatchesPage, BegunBatch, ItemsPage
+from fiberless.service.storage.heartbeats import Heartbeat
 from fiberless.service.storage.job_rows import JobEvent
 from fiberless.service.storage.jobs import JobsPage, SubmitJob
 from fiberless.service.storage.leases import ClaimedJob
 from fiberless.service.storage.objects import ConePage, Neighbour
 from fiberless.service.storage.predictions import PredictionSummary
-from fiberless.service.storage.roster import Heartbeat
 from fiberless.service.storage.store import Store, open_store
 
 __all__ = [

@@ -47,7 +47,7 @@ class BatchState(StrEnum):
 
 
 ABANDONED_SECONDS: Final = 60.0
-"""A batch whose rows stopped to come for so long is given up: the process that read it is gone."""
+"""A batch whose rows stopped coming for so long is given up: the process that read it is gone."""
 SHOWN: Final = (BatchState.OPEN, BatchState.CANCELLING, BatchState.CANCELLED)
 _ROW_COLUMNS: Final = (
     "id",
@@ -136,7 +136,7 @@ def new_jobs(common: dict[str, str], *, has_ended: bool) -> Any:
     """INSERT of rows as jobs, those that wait or those that have ended from the start."""
     return insert(JOB).values(
         created=NOW,
-        hinted=NOW,
+        published=NOW,
         ended=NOW if has_ended else None,
         attempt=0,
         progress_total=1,

@@ -1,4 +1,4 @@
-"""`BatchBook`: many targets handed in together. The rows are jobs; a batch says which belong together."""
+"""`BatchStore`: many targets submitted together. The rows are jobs; a batch says which belong together."""
 
 import secrets
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, literal, select,
 from fiberless.contract import Batch, BatchItem, JobPhase
 from fiberless.errors import TransientError, UsageError
 from fiberless.images.cutout import Cutout
+from fiberless.service.storage.batch_feeder import finish_cancelling
 from fiberless.service.storage.batch_rows import (
     ABANDONED_SECONDS,
     SHOWN,
@@ -24,13 +25,13 @@ from fiberless.service.storage.batch_rows import (
     require_batch,
     row_values,
 )
+from fiberless.service.storage.blobs import BlobStore
 from fiberless.service.storage.cursor import decode_cursor, encode_cursor
 from fiberless.service.storage.encoding import encode_cutout
-from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.engine import NOW, Database
 from fiberless.service.storage.schema import BATCH, JOB, PREDICTION
 
-__all__ = ["BatchBook", "BatchesPage", "BegunBatch", "ItemsPage"]
+__all__ = ["BatchStore", "BatchesPage", "BegunBatch", "ItemsPage"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,14 @@ class ItemsPage:
     next_cursor: str | None
 
 
-class BatchBook(Opened):
-    """Batches, from the caller's side. Until `open_batch` nobody sees one, and none of its rows runs."""
+@dataclass(frozen=True, eq=False)
+class BatchStore:
+    """Batches, from the caller's side. Until `open` nobody sees one, and none of its rows runs."""
 
-    def begin_batch(self, head: BatchHead) -> BegunBatch | None:
+    database: Database
+    blobs: BlobStore
+
+    def begin(self, head: BatchHead) -> BegunBatch | None:
         """Write a batch down that has no rows yet; None while another request with its key is being read.
 
         Raises
@@ -103,24 +108,24 @@ class BatchBook(Opened):
         """Store the image of a row; its key, for `BatchRow.cutout_key`."""
         return self.blobs.put(encode_cutout(cutout))
 
-    def open_batch(self, batch_id: str, *, n_rows: int) -> Batch:
+    def open(self, batch_id: str, *, n_rows: int) -> Batch:
         """Let a batch begin, now that all its rows are written down."""
         with self.database.write() as connection:
             _touch(connection, batch_id, state=BatchState.OPEN, n_rows=n_rows)
             return _read_batch(connection, BATCH.c.id == batch_id)
 
-    def abandon_batch(self, batch_id: str) -> None:
+    def abandon(self, batch_id: str) -> None:
         """Give up a batch that was not opened; its rows are deleted at some time."""
         with self.database.write() as connection:
             condition = and_(BATCH.c.id == batch_id, BATCH.c.state == BatchState.ACCEPTING)
             connection.execute(abandon(condition))
 
-    def batch(self, batch_id: str, *, owner: str) -> Batch:
+    def get(self, batch_id: str, *, owner: str) -> Batch:
         """Batch by its id; UsageError `not-found` if the owner has none such."""
         with self.database.read() as connection:
             return _read_batch(connection, of_owner(batch_id, owner))
 
-    def batches(self, *, owner: str, cursor: str | None = None, limit: int = 20) -> BatchesPage:
+    def page(self, *, owner: str, cursor: str | None = None, limit: int = 20) -> BatchesPage:
         """Batches of an owner, newest first; UsageError `invalid-parameter` if the cursor is not one."""
         statement = select(BATCH).where(BATCH.c.owner == owner, BATCH.c.state.in_(SHOWN))
         if cursor is not None:
@@ -134,7 +139,7 @@ class BatchBook(Opened):
         last = rows[limit - 1] if len(rows) > limit else None
         return BatchesPage(shown, None if last is None else encode_cursor(last.created, last.id))
 
-    def batch_items(
+    def items(
         self,
         batch_id: str,
         *,
@@ -164,7 +169,7 @@ class BatchBook(Opened):
             None if last is None else encode_cursor(last.batch_row),
         )
 
-    def batch_outcomes(
+    def outcomes(
         self, batch_id: str, *, owner: str, after_row: int, limit: int
     ) -> list[tuple[BatchItem, bytes | None]]:
         """The next rows after one, each with the document of its prediction; None where there is none."""
@@ -180,6 +185,23 @@ class BatchBook(Opened):
             (item_of(row), None if row.document_key is None else self.blobs.get(row.document_key))
             for row in rows
         ]
+
+    def cancel(self, batch_id: str, *, owner: str) -> Batch:
+        """Abort all rows that have not ended; those that have stay as they are.
+
+        Raises
+        ------
+        UsageError
+            `not-found`.
+
+        """
+        with self.database.write() as connection:
+            require_batch(connection, of_owner(batch_id, owner))
+            is_open = and_(BATCH.c.id == batch_id, BATCH.c.state == BatchState.OPEN)
+            connection.execute(update(BATCH).where(is_open).values(state=BatchState.CANCELLING))
+        finish_cancelling(self.database, batch_id)
+        with self.database.read() as connection:
+            return counted(connection, require_batch(connection, of_owner(batch_id, owner)))
 
     def _insert_head(self, connection: Connection, head: BatchHead) -> str | None:
         """Write the head of a batch; None if its key is taken."""

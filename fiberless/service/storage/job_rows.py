@@ -1,14 +1,17 @@
-"""Rows of jobs and their events as the contract's `Job`: what a job is, and what it was after each change."""
+"""Rows of jobs and their events: the one way to change them, and both as the contract's `Job`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Connection, Row, insert, update
 
 from fiberless.contract import ErrorReport, Job, JobPhase, JobProgress
+from fiberless.service.storage.engine import NOW
+from fiberless.service.storage.schema import JOB, JOB_EVENT
 
-__all__ = ["JobEvent", "event_of", "first_event", "job_of"]
+__all__ = ["JobEvent", "change_jobs", "event_of", "first_event", "job_of"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,29 @@ class JobEvent:
 
     revision: int
     job: Job
+
+
+def change_jobs(connection: Connection, condition: ColumnElement[bool], **values: Any) -> Sequence[Row[Any]]:
+    """Change the jobs that meet a condition, and write down that they changed.
+
+    Each job's revision grows by one and an event with the job's new state is stored under it, so that whoever
+    follows a job can tell what was missed. All in the transaction of the connection.
+
+    Parameters
+    ----------
+    condition : of the rows to change, on the columns of `JOB`
+    **values : new values by column
+
+    Returns
+    -------
+    The changed rows, as they are now.
+
+    """
+    statement = update(JOB).where(condition).values(revision=JOB.c.revision + 1, **values)
+    rows = connection.execute(statement.returning(JOB, NOW.label("changed"))).all()
+    if rows:
+        connection.execute(insert(JOB_EVENT), [_event_of(row) for row in rows])
+    return rows
 
 
 def job_of(row: Row[Any]) -> Job:
@@ -57,6 +83,19 @@ def event_of(row: Row[Any]) -> JobEvent:
     }
     as_it_was = job.model_copy(update=state) if state["phase"].is_final else _before_the_end(job, **state)
     return JobEvent(row.event_revision, as_it_was)
+
+
+def _event_of(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "job_id": row.id,
+        "revision": row.revision,
+        "at": row.changed,
+        "phase": row.phase,
+        "attempt": row.attempt,
+        "progress_stage": row.progress_stage,
+        "progress_done": row.progress_done,
+        "progress_total": row.progress_total,
+    }
 
 
 def _before_the_end(job: Job, **state: Any) -> Job:

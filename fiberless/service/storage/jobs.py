@@ -1,4 +1,4 @@
-"""`JobBook`: jobs as callers see them: submitted once, read by id, listed, followed, cancelled, counted."""
+"""`JobStore`: jobs as callers see them: submitted once, read by id, listed, followed, cancelled, counted."""
 
 import secrets
 from collections.abc import Collection
@@ -17,15 +17,14 @@ from fiberless.contract import (
 )
 from fiberless.errors import TransientError, UsageError
 from fiberless.images.cutout import Cutout
-from fiberless.service.storage.changes import change_jobs
+from fiberless.service.storage.blobs import BlobStore
 from fiberless.service.storage.cursor import decode_cursor, encode_cursor
 from fiberless.service.storage.encoding import encode_cutout
-from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.job_rows import JobEvent, event_of, first_event, job_of
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.engine import NOW, Database
+from fiberless.service.storage.job_rows import JobEvent, change_jobs, event_of, first_event, job_of
 from fiberless.service.storage.schema import IDEMPOTENCY, JOB, JOB_EVENT, PREDICTION
 
-__all__ = ["JobBook", "JobsPage", "SubmitJob"]
+__all__ = ["JobStore", "JobsPage", "SubmitJob"]
 
 _OPEN_PHASES: Final = [phase for phase in JobPhase if not phase.is_final]
 
@@ -79,11 +78,15 @@ class JobsPage:
     next_cursor: str | None
 
 
-class JobBook(Opened):
+@dataclass(frozen=True, eq=False)
+class JobStore:
     """Jobs, from the caller's side."""
 
+    database: Database
+    blobs: BlobStore
+
     def submit(self, request: SubmitJob, *, max_queued: int | None = None) -> tuple[Job, bool]:
-        """Write a job down; the hint to the workers is the caller's next step.
+        """Write a job down; the message to the workers is the caller's next step.
 
         Parameters
         ----------
@@ -118,7 +121,7 @@ class JobBook(Opened):
             connection.execute(insert(JOB).values(row))
             return _read_job(connection, job_id), True
 
-    def job(self, job_id: str) -> Job:
+    def get(self, job_id: str) -> Job:
         """Job by its id.
 
         Raises
@@ -130,7 +133,7 @@ class JobBook(Opened):
         with self.database.read() as connection:
             return _read_job(connection, job_id)
 
-    def jobs(
+    def page(
         self, *, owner: str, phases: Collection[JobPhase] = (), cursor: str | None = None, limit: int = 50
     ) -> JobsPage:
         """Jobs of an owner, newest first.
@@ -163,7 +166,7 @@ class JobBook(Opened):
             next_cursor=None if last is None else encode_cursor(last.created, last.id),
         )
 
-    def job_events(self, job_id: str, *, after: int = -1) -> list[JobEvent]:
+    def events(self, job_id: str, *, after: int = -1) -> list[JobEvent]:
         """All that happened to a job after its change number `after`, in order and without a gap.
 
         Raises
@@ -200,7 +203,7 @@ class JobBook(Opened):
         is_open = and_(JOB.c.id == job_id, JOB.c.phase.in_(_OPEN_PHASES))
         with self.database.write() as connection:
             change_jobs(
-                connection, is_open, phase=JobPhase.ABORTED, ended=NOW, lease_owner=None, lease_until=None
+                connection, is_open, phase=JobPhase.ABORTED, ended=NOW, lease_token=None, lease_until=None
             )
             return _read_job(connection, job_id)
 
@@ -267,7 +270,7 @@ def _first_row(request: SubmitJob, job_id: str, cutout_key: str | None) -> dict[
         "phase": JobPhase.QUEUED,
         "queue": request.queue,
         "created": NOW,
-        "hinted": NOW,
+        "published": NOW,
         "attempt": 0,
         "options": request.options.model_dump(mode="json"),
         "target_ra": None if request.target is None else request.target.ra,

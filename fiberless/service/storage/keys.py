@@ -1,8 +1,9 @@
-"""`KeyBook`: the keys that callers show: made, listed, revoked, recognised."""
+"""`KeyStore`: the keys that callers show: made, listed, revoked, recognised."""
 
 import re
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,11 +11,10 @@ from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, update
 
 from fiberless.errors import TransientError, UsageError
 from fiberless.service.api_keys import OWNER_PATTERN, ApiKey, Scope, Token
-from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.engine import NOW, Database
 from fiberless.service.storage.schema import API_KEY
 
-__all__ = ["KeyBook"]
+__all__ = ["KeyStore"]
 
 _DAY_SECONDS: Final = 86_400.0
 _USE_NOTED_SECONDS: Final = 3600.0
@@ -22,10 +22,13 @@ _USE_NOTED_SECONDS: Final = 3600.0
 _NO_HASH: Final = "0" * 64
 
 
-class KeyBook(Opened):
+@dataclass(frozen=True, eq=False)
+class KeyStore:
     """API keys."""
 
-    def create_key(
+    database: Database
+
+    def create(
         self, owner: str, *, scopes: Collection[Scope], expires_days: float | None = None, note: str = ""
     ) -> tuple[ApiKey, Token]:
         """Make a key for an owner; its token is known to the caller of this alone, and never again.
@@ -51,13 +54,13 @@ class KeyBook(Opened):
             made = connection.execute(insert(API_KEY).values(row).returning(API_KEY)).one()
         return _key_of(made), token
 
-    def all_keys(self) -> list[ApiKey]:
+    def all(self) -> list[ApiKey]:
         """All keys, also revoked and expired ones, oldest first."""
         with self.database.read() as connection:
             rows = connection.execute(select(API_KEY).order_by(API_KEY.c.created, API_KEY.c.id))
             return [_key_of(row) for row in rows]
 
-    def revoke_key(self, key_id: str) -> ApiKey:
+    def revoke(self, key_id: str) -> ApiKey:
         """Make a key worthless from now on; one that is revoked already stays as it is.
 
         Raises
@@ -74,7 +77,7 @@ class KeyBook(Opened):
             raise UsageError("not-found", "there is no such key")
         return _key_of(row)
 
-    def has_active_key(self) -> bool:
+    def has_active(self) -> bool:
         """Whether anybody could show a key that is good now."""
         with self.database.read() as connection:
             return connection.execute(select(API_KEY.c.id).where(_active()).limit(1)).first() is not None

@@ -1,4 +1,4 @@
-"""`Leases`: jobs as workers see them: claimed for a while, renewed, given back, failed, swept."""
+"""`LeaseStore`: jobs as workers see them: claimed for a while, renewed, given back, failed, swept."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -18,17 +18,17 @@ from fiberless.contract import (
 )
 from fiberless.errors import ErrorKind, FatalError
 from fiberless.images.cutout import Cutout
-from fiberless.service.storage.changes import change_jobs
+from fiberless.service.storage.blobs import BlobStore
 from fiberless.service.storage.encoding import decode_cutout, encode_cutout
-from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.engine import NOW, Database
+from fiberless.service.storage.job_rows import change_jobs
 from fiberless.service.storage.schema import HEARTBEAT, JOB
 
-__all__ = ["ClaimedJob", "Leases", "held_by"]
+__all__ = ["ClaimedJob", "LeaseStore", "held_by"]
 
 _STAGE: Final = {"fetch": "fetching", "predict": "predicting"}
 _HEARTBEAT_KEPT_SECONDS: Final = 3600.0
-_FREE: Final[dict[str, Any]] = {"lease_owner": None, "lease_until": None}
+_FREE: Final[dict[str, Any]] = {"lease_token": None, "lease_until": None}
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,20 @@ class ClaimedJob:
     is_batch: bool = False
 
 
-def held_by(owner: str) -> ColumnElement[bool]:
-    """Fence: the row is executing and still this owner's."""
-    return and_(JOB.c.lease_owner == owner, JOB.c.phase == JobPhase.EXECUTING)
+def held_by(lease_token: str) -> ColumnElement[bool]:
+    """Fence: the row is executing and still under this lease."""
+    return and_(JOB.c.lease_token == lease_token, JOB.c.phase == JobPhase.EXECUTING)
 
 
-class Leases(Opened):
-    """Jobs, from the worker's side. `owner` is a token that a worker uses for one claim only."""
+@dataclass(frozen=True, eq=False)
+class LeaseStore:
+    """Jobs, from the worker's side. A worker uses a `lease_token` for one claim only."""
+
+    database: Database
+    blobs: BlobStore
 
     def claim(
-        self, job_ids: Sequence[str], *, owner: str, queue: str, lease_seconds: float, max_attempts: int
+        self, job_ids: Sequence[str], *, lease_token: str, queue: str, lease_seconds: float, max_attempts: int
     ) -> list[ClaimedJob]:
         """Take those of the jobs that are free, all in one transaction.
 
@@ -87,7 +91,7 @@ class Leases(Opened):
                 JOB.c.id.in_(select(locked.cte("locked").c.id)),
                 phase=JobPhase.EXECUTING,
                 attempt=JOB.c.attempt + 1,
-                lease_owner=owner,
+                lease_token=lease_token,
                 lease_until=NOW + lease_seconds,
                 started=func.coalesce(JOB.c.started, NOW),
                 **_progress(_STAGE[queue]),
@@ -115,39 +119,41 @@ class Leases(Opened):
             raise FatalError("internal-error", f"job {claimed.id} has no image yet")
         return decode_cutout(self.blobs.get(claimed.cutout_key))
 
-    def renew(self, owner: str, lease_seconds: float) -> int:
-        """Prolong all leases of an owner; returns how many it still holds."""
-        statement = update(JOB).where(held_by(owner)).values(lease_until=NOW + lease_seconds)
+    def renew(self, lease_token: str, lease_seconds: float) -> int:
+        """Prolong the leases under a token; returns how many jobs it still holds."""
+        statement = update(JOB).where(held_by(lease_token)).values(lease_until=NOW + lease_seconds)
         with self.database.write() as connection:
             return connection.execute(statement).rowcount
 
-    def held(self, owner: str) -> frozenset[str]:
-        """Ids of the jobs that an owner holds; those it claimed and lacks were cancelled, or taken over."""
+    def held(self, lease_token: str) -> frozenset[str]:
+        """Ids of the jobs held under a token; those it claimed and lacks were cancelled, or taken over."""
         with self.database.read() as connection:
-            return frozenset(connection.execute(select(JOB.c.id).where(held_by(owner))).scalars())
+            return frozenset(connection.execute(select(JOB.c.id).where(held_by(lease_token))).scalars())
 
-    def fail(self, job_id: str, owner: str, error: ErrorReport) -> bool:
-        """End a job with an error; False, and nothing written, if it is no longer the owner's."""
+    def fail(self, job_id: str, lease_token: str, error: ErrorReport) -> bool:
+        """End a job with an error; False, and nothing written, if the lease is lost."""
         report = error.model_dump(mode="json")
-        return self._change(job_id, owner, phase=JobPhase.ERROR, ended=NOW, error=report, **_FREE)
+        return self._change(job_id, lease_token, phase=JobPhase.ERROR, ended=NOW, error=report, **_FREE)
 
-    def release(self, job_id: str, owner: str) -> bool:
+    def release(self, job_id: str, lease_token: str) -> bool:
         """Give a job back to be tried again later; the attempt counts."""
-        waiting = {"phase": JobPhase.QUEUED, "hinted": NOW, **_progress("queued")}
-        return self._change(job_id, owner, **waiting, **_FREE)
+        waiting = {"phase": JobPhase.QUEUED, "published": NOW, **_progress("queued")}
+        return self._change(job_id, lease_token, **waiting, **_FREE)
 
-    def attach_cutout(self, job_id: str, owner: str, cutout: Cutout) -> bool:
+    def attach_cutout(self, job_id: str, lease_token: str, cutout: Cutout) -> bool:
         """Give a fetched image to its job, which then waits for prediction with all its attempts."""
         key = self.blobs.put(encode_cutout(cutout))
-        waiting = {"phase": JobPhase.QUEUED, "hinted": NOW, **_progress("queued")}
-        return self._change(job_id, owner, queue=QUEUE_PREDICT, cutout_key=key, attempt=0, **waiting, **_FREE)
+        waiting = {"phase": JobPhase.QUEUED, "published": NOW, **_progress("queued")}
+        return self._change(
+            job_id, lease_token, queue=QUEUE_PREDICT, cutout_key=key, attempt=0, **waiting, **_FREE
+        )
 
-    def set_progress(self, job_id: str, owner: str, progress: JobProgress) -> bool:
-        """Say how far a held job is; False, and nothing written, if it is no longer the owner's."""
-        return job_id in self.report(owner, {job_id: progress})
+    def set_progress(self, job_id: str, lease_token: str, progress: JobProgress) -> bool:
+        """Say how far a held job is; False, and nothing written, if the lease is lost."""
+        return job_id in self.report(lease_token, {job_id: progress})
 
-    def report(self, owner: str, progress: Mapping[str, JobProgress]) -> frozenset[str]:
-        """Say how far held jobs are, all in one transaction; ids of those that were still the owner's."""
+    def report(self, lease_token: str, progress: Mapping[str, JobProgress]) -> frozenset[str]:
+        """Say how far held jobs are, all in one transaction; ids of those whose lease still held."""
         alike: dict[JobProgress, list[str]] = defaultdict(list)
         for job_id, reached in progress.items():
             alike[reached].append(job_id)
@@ -157,7 +163,7 @@ class Leases(Opened):
                 for reached, job_ids in alike.items()
                 for row in change_jobs(
                     connection,
-                    and_(JOB.c.id.in_(job_ids), held_by(owner)),
+                    and_(JOB.c.id.in_(job_ids), held_by(lease_token)),
                     **_progress(reached.stage, reached.done, reached.total),
                 )
             )
@@ -181,7 +187,7 @@ class Leases(Opened):
 
         Returns
         -------
-        (job id, queue) of at most `limit` jobs of the queues: queued ones not hinted at for
+        (job id, queue) of at most `limit` jobs of the queues: queued ones with no message sent for
         `resend_after_seconds`, and those whose lease ran out.
 
         """
@@ -189,21 +195,21 @@ class Leases(Opened):
             connection.execute(delete(HEARTBEAT).where(HEARTBEAT.c.seen < NOW - _HEARTBEAT_KEPT_SECONDS))
             _give_up(connection, max_attempts)
             due = and_(JOB.c.queue.in_(queues), _due(resend_after_seconds), _is_batch(of_batches))
-            oldest = select(JOB.c.id).where(due).order_by(JOB.c.hinted).limit(limit)
+            oldest = select(JOB.c.id).where(due).order_by(JOB.c.published).limit(limit)
             # A common table expression is run once; PostgreSQL may run a subquery, and its limit, many times.
             picked = oldest.with_for_update(skip_locked=True).cte("picked")
             statement = (
                 update(JOB)
                 .where(JOB.c.id.in_(select(picked.c.id)))
-                .values(hinted=NOW)
+                .values(published=NOW)
                 .returning(JOB.c.id, JOB.c.queue)
             )
             return [(row.id, row.queue) for row in connection.execute(statement)]
 
-    def _change(self, job_id: str, owner: str, **values: Any) -> bool:
-        """Change a job if it is still the owner's."""
+    def _change(self, job_id: str, lease_token: str, /, **values: Any) -> bool:
+        """Change a job if its lease still holds."""
         with self.database.write() as connection:
-            return bool(change_jobs(connection, and_(JOB.c.id == job_id, held_by(owner)), **values))
+            return bool(change_jobs(connection, and_(JOB.c.id == job_id, held_by(lease_token)), **values))
 
 
 def _expired() -> ColumnElement[bool]:
@@ -216,10 +222,10 @@ def _claimable(*, queue: str, max_attempts: int) -> ColumnElement[bool]:
 
 
 def _due(resend_after_seconds: float) -> ColumnElement[bool]:
-    old_hint = JOB.c.hinted < NOW - resend_after_seconds
+    old_message = JOB.c.published < NOW - resend_after_seconds
     return or_(
-        and_(JOB.c.phase == JobPhase.QUEUED, old_hint),
-        and_(_expired(), or_(JOB.c.hinted < JOB.c.lease_until, old_hint)),
+        and_(JOB.c.phase == JobPhase.QUEUED, old_message),
+        and_(_expired(), or_(JOB.c.published < JOB.c.lease_until, old_message)),
     )
 
 

@@ -1,4 +1,4 @@
-"""`ObjectBook`: predictions found by the object's name or by a place on the sky."""
+"""`ObjectStore`: predictions found by the object's name or by a place on the sky."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 
 from fiberless.service.storage.cursor import decode_cursor, encode_cursor
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.engine import Database
 from fiberless.service.storage.positions import cone_ranges, separation_arcsec
 from fiberless.service.storage.predictions import PredictionSummary, summary_of
 from fiberless.service.storage.schema import PREDICTION
 
-__all__ = ["ConePage", "Neighbour", "ObjectBook", "cone_statement", "newest_statement"]
+__all__ = ["ConePage", "Neighbour", "ObjectStore", "cone_statement", "newest_statement"]
 
 _SUMMARY: Final = tuple(
     PREDICTION.c[name] for name in ("id", "created", "object_id", "ra", "dec", "redshift", "model_version")
@@ -37,8 +37,11 @@ class ConePage:
     next_cursor: str | None
 
 
-class ObjectBook(Opened):
+@dataclass(frozen=True, eq=False)
+class ObjectStore:
     """Objects, by name and by place."""
+
+    database: Database
 
     def predictions_of(self, object_id: str, *, owner: str = "") -> list[PredictionSummary]:
         """All predictions that an owner has of an object, newest first; empty if there is none."""
@@ -56,7 +59,7 @@ class ObjectBook(Opened):
         with self.database.read() as connection:
             return {row.object_id: summary_of(row) for row in connection.execute(statement)}
 
-    def objects_in_cone(
+    def in_cone(
         self,
         ra_deg: float,
         dec_deg: float,

@@ -1,4 +1,4 @@
-"""`Archive`: predictions, stored once and in one transaction with the end of their jobs, and read back."""
+"""`PredictionStore`: predictions, stored once, in one transaction with the end of their jobs; read back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from fiberless.contract import JobPhase, ObjectInfo, Prediction, PredictionArray
 from fiberless.contract.upgrade import upgraded
 from fiberless.errors import UsageError
 from fiberless.images.cutout import Cutout
-from fiberless.service.storage.changes import change_jobs
+from fiberless.service.storage.blobs import BlobStore
 from fiberless.service.storage.encoding import decode_arrays, decode_cutout, encode_arrays
-from fiberless.service.storage.engine import NOW
+from fiberless.service.storage.engine import NOW, Database
+from fiberless.service.storage.job_rows import change_jobs
 from fiberless.service.storage.leases import held_by
-from fiberless.service.storage.opened import Opened
 from fiberless.service.storage.positions import cell_of
 from fiberless.service.storage.schema import JOB, OBJECT, PREDICTION
 
-__all__ = ["Archive", "PredictionSummary", "summary_of"]
+__all__ = ["PredictionStore", "PredictionSummary", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,18 @@ class PredictionSummary:
     model_version: str
 
 
-class Archive(Opened):
+@dataclass(frozen=True, eq=False)
+class PredictionStore:
     """Predictions."""
 
-    def finish(self, job_id: str, owner: str, result: PredictionResult) -> bool:
-        """Store a prediction and complete its job; False, and no row written, if the job is another's now."""
-        return job_id in self.finish_batch(owner, {job_id: result})
+    database: Database
+    blobs: BlobStore
 
-    def finish_batch(self, owner: str, results: Mapping[str, PredictionResult]) -> frozenset[str]:
+    def finish(self, job_id: str, lease_token: str, result: PredictionResult) -> bool:
+        """Store a prediction and complete its job; False, and no row written, if the lease is lost."""
+        return job_id in self.finish_batch(lease_token, {job_id: result})
+
+    def finish_batch(self, lease_token: str, results: Mapping[str, PredictionResult]) -> frozenset[str]:
         """Store the predictions of a batch and complete its jobs, all in one transaction.
 
         A prediction that is there already stays as it is: equal requests give equal ids.
@@ -53,22 +57,24 @@ class Archive(Opened):
 
         Returns
         -------
-        Ids of the jobs that were still the owner's and are now complete.
+        Ids of the jobs whose lease still held and that are now complete.
 
         """
         rows = {job_id: self._prediction_row(result) for job_id, result in results.items()}
         with self.database.write() as connection:
             return frozenset(
-                job_id for job_id, row in sorted(rows.items()) if self._finish(connection, job_id, owner, row)
+                job_id
+                for job_id, row in sorted(rows.items())
+                if self._finish(connection, job_id, lease_token, row)
             )
 
-    def has_prediction(self, prediction_id: str) -> bool:
+    def exists(self, prediction_id: str) -> bool:
         """Whether a prediction is stored."""
         statement = select(PREDICTION.c.id).where(PREDICTION.c.id == prediction_id)
         with self.database.read() as connection:
             return connection.execute(statement).first() is not None
 
-    def prediction_json(self, prediction_id: str) -> bytes:
+    def document(self, prediction_id: str) -> bytes:
         """Document of a prediction without links, in the newest schema whichever it was stored in.
 
         Raises
@@ -79,16 +85,16 @@ class Archive(Opened):
         """
         return upgraded(self.blobs.get(self._row(prediction_id).document_key))
 
-    def prediction(self, prediction_id: str) -> Prediction:
-        """Prediction by its id; raises as `prediction_json`."""
-        return Prediction.model_validate_json(self.prediction_json(prediction_id))
+    def get(self, prediction_id: str) -> Prediction:
+        """Prediction by its id; raises as `document`."""
+        return Prediction.model_validate_json(self.document(prediction_id))
 
-    def prediction_arrays(self, prediction_id: str) -> PredictionArrays:
-        """Candidate spectra of a prediction; raises as `prediction_json`."""
+    def arrays(self, prediction_id: str) -> PredictionArrays:
+        """Candidate spectra of a prediction; raises as `document`."""
         return decode_arrays(self.blobs.get(self._row(prediction_id).arrays_key))
 
     def cutout(self, prediction_id: str) -> Cutout:
-        """Image that a prediction was made from; raises as `prediction_json`."""
+        """Image that a prediction was made from; raises as `document`."""
         return decode_cutout(self.blobs.get(self._row(prediction_id).cutout_key))
 
     def _row(self, prediction_id: str) -> Row[Any]:
@@ -115,8 +121,8 @@ class Archive(Opened):
             "arrays_key": self.blobs.put(encode_arrays(result.arrays)),
         }
 
-    def _finish(self, connection: Connection, job_id: str, owner: str, row: dict[str, Any]) -> bool:
-        wanted = select(JOB.c.cutout_key, JOB.c.owner).where(JOB.c.id == job_id, held_by(owner))
+    def _finish(self, connection: Connection, job_id: str, lease_token: str, row: dict[str, Any]) -> bool:
+        wanted = select(JOB.c.cutout_key, JOB.c.owner).where(JOB.c.id == job_id, held_by(lease_token))
         job = connection.execute(wanted.with_for_update()).one_or_none()
         if job is None:
             return False
@@ -132,7 +138,7 @@ class Archive(Opened):
             prediction_id=row["id"],
             progress_stage="done",
             progress_done=JOB.c.progress_total,
-            lease_owner=None,
+            lease_token=None,
             lease_until=None,
         )
         return True

@@ -1,4 +1,4 @@
-"""`Retention` and `purge`: old jobs, batches and predictions are forgotten, and blobs that belong to none."""
+"""`RetentionStore`: old jobs, batches and predictions are forgotten, and blobs that belong to none."""
 
 import time
 from collections.abc import Iterator
@@ -24,11 +24,11 @@ from sqlalchemy import (
 
 from fiberless.contract import JobPhase
 from fiberless.service.settings import Settings
-from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.blobs import BlobStore
+from fiberless.service.storage.engine import NOW, Database
 from fiberless.service.storage.schema import BATCH, IDEMPOTENCY, JOB, OBJECT, PREDICTION
 
-__all__ = ["Purged", "Retained", "Retention"]
+__all__ = ["Purged", "RetentionPolicy", "RetentionStore"]
 
 _DAY_SECONDS: Final = 86_400.0
 _CHUNK: Final = 500
@@ -37,7 +37,7 @@ _FINAL: Final = [phase for phase in JobPhase if phase.is_final]
 
 
 @dataclass(frozen=True)
-class Retention:
+class RetentionPolicy:
     """How long things are kept; None is for ever.
 
     Parameters
@@ -58,7 +58,7 @@ class Retention:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Retention that the settings ask for."""
+        """Policy that the settings ask for."""
         jobs, predictions = settings.keep_jobs_days, settings.keep_predictions_days
         return cls(
             jobs_seconds=None if jobs is None else jobs * _DAY_SECONDS,
@@ -79,10 +79,14 @@ class Purged:
     blob_bytes: int = 0
 
 
-class Retained(Opened):
+@dataclass(frozen=True, eq=False)
+class RetentionStore:
     """Everything that is kept for a while."""
 
-    def purge(self, retention: Retention, *, dry_run: bool = False) -> Purged:
+    database: Database
+    blobs: BlobStore
+
+    def purge(self, policy: RetentionPolicy, *, dry_run: bool = False) -> Purged:
         """Forget what is old enough. A job that has not ended, and what it needs, is never touched.
 
         Safe beside a running service: rows go in small transactions, and a blob that a submission has just
@@ -99,23 +103,23 @@ class Retained(Opened):
             `storage-unavailable`; what was forgotten by then stays forgotten.
 
         """
-        doomed = _Doomed(retention)
-        rows = self._count_rows(doomed) if dry_run else self._delete_rows(doomed)
-        blobs, blob_bytes = self._sweep_blobs(doomed, retention.blob_grace_seconds, dry_run=dry_run)
+        expired = _Expired(policy)
+        rows = self._count_rows(expired) if dry_run else self._delete_rows(expired)
+        blobs, blob_bytes = self._sweep_blobs(expired, policy.blob_grace_seconds, dry_run=dry_run)
         return Purged(**rows, blobs=blobs, blob_bytes=blob_bytes)
 
-    def _count_rows(self, doomed: "_Doomed") -> dict[str, int]:
+    def _count_rows(self, expired: "_Expired") -> dict[str, int]:
         with self.database.read() as connection:
             return {
                 name: connection.execute(
                     select(func.count()).select_from(table).where(condition)
                 ).scalar_one()
-                for name, table, condition in doomed.in_order()
+                for name, table, condition in expired.in_order()
             }
 
-    def _delete_rows(self, doomed: "_Doomed") -> dict[str, int]:
+    def _delete_rows(self, expired: "_Expired") -> dict[str, int]:
         return {
-            name: self._delete_in_chunks(table, condition) for name, table, condition in doomed.in_order()
+            name: self._delete_in_chunks(table, condition) for name, table, condition in expired.in_order()
         }
 
     def _delete_in_chunks(self, table: Table, condition: ColumnElement[bool]) -> int:
@@ -127,10 +131,10 @@ class Retained(Opened):
             total += deleted
         return total
 
-    def _sweep_blobs(self, doomed: "_Doomed", grace_seconds: float, *, dry_run: bool) -> tuple[int, int]:
+    def _sweep_blobs(self, expired: "_Expired", grace_seconds: float, *, dry_run: bool) -> tuple[int, int]:
         """Delete blobs that no row refers to; returns how many, and their bytes."""
         before = time.time() - grace_seconds
-        kept = set(self._referenced(doomed))
+        kept = set(self._referenced(expired))
         count = size = 0
         for blob in self.blobs.stored():
             if blob.modified >= before or blob.key in kept:
@@ -139,23 +143,23 @@ class Retained(Opened):
                 count, size = count + 1, size + blob.size
         return count, size
 
-    def _referenced(self, doomed: "_Doomed") -> Iterator[str]:
+    def _referenced(self, expired: "_Expired") -> Iterator[str]:
         """Keys of the blobs of all rows that stay."""
         columns = (PREDICTION.c.document_key, PREDICTION.c.arrays_key, PREDICTION.c.cutout_key)
         statement = union_all(
-            *(select(column).where(not_(doomed.predictions(PREDICTION))) for column in columns),
-            select(JOB.c.cutout_key).where(JOB.c.cutout_key.is_not(None), not_(doomed.jobs(JOB))),
+            *(select(column).where(not_(expired.predictions(PREDICTION))) for column in columns),
+            select(JOB.c.cutout_key).where(JOB.c.cutout_key.is_not(None), not_(expired.jobs(JOB))),
         )
         with self.database.read() as connection:
             yield from connection.execution_options(yield_per=10_000).execute(statement).scalars()
 
 
-class _Doomed:
+class _Expired:
     """Conditions of the rows to forget; each holds before and after the deletions that come first."""
 
-    def __init__(self, retention: Retention) -> None:
-        self._jobs_limit = _limit(retention.jobs_seconds)
-        self._predictions_limit = _limit(retention.predictions_seconds)
+    def __init__(self, policy: RetentionPolicy) -> None:
+        self._jobs_limit = _limit(policy.jobs_seconds)
+        self._predictions_limit = _limit(policy.predictions_seconds)
 
     def in_order(self) -> list[tuple[str, Table, ColumnElement[bool]]]:
         """Name, table and condition, in the order in which rows refer to each other."""

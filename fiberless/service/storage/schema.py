@@ -67,9 +67,9 @@ JOB: Final = Table(
     Column("created", Double, nullable=False),
     Column("started", Double),
     Column("ended", Double),
-    Column("hinted", Double, nullable=False),
+    Column("hinted", Double, key="published", nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("lease_owner", String(64)),
+    Column("lease_owner", String(64), key="lease_token"),
     Column("lease_until", Double),
     Column("options", JSON, nullable=False),
     Column("target_ra", Double),
@@ -85,13 +85,15 @@ JOB: Final = Table(
     Column("row_name", String(128)),
     Column("target_object_id", String(128)),
     Column("revision", Integer, nullable=False, server_default="0"),
-    Index(None, "phase", "hinted"),
-    Index(None, "lease_owner"),
+    Index(None, "phase", "published"),
+    Index(None, "lease_token"),
     Index(None, "batch_id", "batch_row"),
     Index(None, "batch_id", "phase", "ended"),
     Index(None, "owner", "created"),
     Index(None, "prediction_id"),
 )
+"""`owner` is the caller; `lease_token` names the claim of the worker that holds the job, and `published` the
+time when workers were last told of it. These two have other names in the database."""
 
 JOB_EVENT: Final = Table(
     "job_event",

@@ -39,7 +39,7 @@ def run(*words, exit_code=0):
 def test_a_key_is_printed_once_alone_on_its_line(store):
     made = run("keys", "create", "alice", "--scope", "read", "--days", "30", "--note", "laptop")
     token = Token.parse(made.stdout.strip())
-    key = store.recognise(token)
+    key = store.keys.recognise(token)
     assert (key.owner, key.scopes, key.note) == ("alice", {Scope.READ}, "laptop")
     assert (key.expires - key.created).total_seconds() == pytest.approx(30 * 86400, abs=1)
     listed = run("keys", "list").stdout
@@ -50,13 +50,13 @@ def test_a_key_is_printed_once_alone_on_its_line(store):
 
 def test_a_key_reads_and_submits_unless_told_otherwise(store):
     token = Token.parse(run("keys", "create", "alice").stdout.strip())
-    assert store.recognise(token).scopes == {Scope.READ, Scope.SUBMIT}
+    assert store.keys.recognise(token).scopes == {Scope.READ, Scope.SUBMIT}
 
 
 def test_a_key_is_revoked_by_its_id(store):
     token = Token.parse(run("keys", "create", "alice").stdout.strip())
     assert "is revoked" in run("keys", "revoke", token.id).stdout
-    assert store.recognise(token) is None
+    assert store.keys.recognise(token) is None
 
 
 def test_what_cannot_be_done_is_said_in_one_line(settings, monkeypatch, capsys):  # noqa: ARG001  it sets the folder
@@ -70,14 +70,14 @@ def test_what_cannot_be_done_is_said_in_one_line(settings, monkeypatch, capsys):
 def test_purge_counts_first_and_then_forgets(store, monkeypatch):
     options = PredictionOptions(model="toy-1")
     asked = SubmitJob(None, Target(ra=1.0, dec=2.0), options, idempotency_key=None, body_sha256="b" * 64)
-    job, _ = store.submit(asked)
-    store.cancel(job.id)
+    job, _ = store.jobs.submit(asked)
+    store.jobs.cancel(job.id)
     with store.database.write() as connection:
         connection.execute(update(JOB).values(ended=JOB.c.ended - 10 * 86400))
     assert re.search(r"jobs +0\n", run("purge").stdout)
     monkeypatch.setenv("FIBERLESS_KEEP_JOBS_DAYS", "9")
     assert re.search(r"would be forgotten:\n +jobs +1\n", run("purge", "--dry-run").stdout)
-    assert store.job(job.id).id == job.id
+    assert store.jobs.get(job.id).id == job.id
     assert re.search(r"^forgotten:\n +jobs +1\n", run("purge").stdout)
     assert re.search(r"jobs +0\n", run("purge").stdout)
 

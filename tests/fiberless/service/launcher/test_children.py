@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from fiberless.service.launcher.child import Child, LogTail
-from fiberless.service.launcher.leash import leashed
+from fiberless.service.launcher.parent_death import ending_with_parent
 
 
 def child_of(folder, *words: str) -> Child:
@@ -71,10 +71,10 @@ def test_what_a_child_prints_is_in_its_log_and_its_warnings_are_news(tmp_path):
     assert child.log_path.read_text().startswith("fine\n")
 
 
-def test_a_leash_kills_what_its_dead_parent_left():
+def test_what_a_dead_parent_left_is_killed():
     code = (
-        "import subprocess, time; from fiberless.service.launcher.leash import leashed;"
-        "print(subprocess.Popen(leashed(['sleep', '60'])).pid, flush=True); time.sleep(60)"
+        "import subprocess, time; from fiberless.service.launcher.parent_death import ending_with_parent;"
+        "print(subprocess.Popen(ending_with_parent(['sleep', '60'])).pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -84,8 +84,8 @@ def test_a_leash_kills_what_its_dead_parent_left():
     wait(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_leash_whose_holder_is_gone_starts_nothing():
-    command = leashed(["echo", "started"])
+def test_nothing_starts_for_a_parent_that_is_gone():
+    command = ending_with_parent(["echo", "started"])
     command[command.index(str(os.getpid()))] = "1"
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -96,7 +96,7 @@ def test_a_leash_whose_holder_is_gone_starts_nothing():
     "line",
     [
         "2026-01-01 WARNING root x",
-        "2026-01-01T00:00:00Z [warning  ] hint not sent",
+        "2026-01-01T00:00:00Z [warning  ] message not sent",
         '{"event": "x", "level": "error"}',
         "celery CRITICAL x",
     ],

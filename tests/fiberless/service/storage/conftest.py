@@ -175,7 +175,7 @@ def submit(store, make_request):
     """Submit a job and return its id."""
 
     def submit_one(**options):
-        return store.submit(make_request(**options))[0].id
+        return store.jobs.submit(make_request(**options))[0].id
 
     return submit_one
 
@@ -187,7 +187,9 @@ def let_pass(store):
     def shift(seconds):
         with store.database.write() as connection:
             connection.execute(
-                update(JOB).values(hinted=JOB.c.hinted - seconds, lease_until=JOB.c.lease_until - seconds)
+                update(JOB).values(
+                    published=JOB.c.published - seconds, lease_until=JOB.c.lease_until - seconds
+                )
             )
             connection.execute(update(HEARTBEAT).values(seen=HEARTBEAT.c.seen - seconds))
 
@@ -198,9 +200,13 @@ def let_pass(store):
 def claim(store):
     """Claim with this project's usual figures; `lease_seconds` below zero makes a lease that has run out."""
 
-    def claim_some(job_ids, *, owner="a", queue="predict", lease_seconds=60, max_attempts=3, by=None):
-        return (by or store).claim(
-            job_ids, owner=owner, queue=queue, lease_seconds=lease_seconds, max_attempts=max_attempts
+    def claim_some(job_ids, *, lease_token="a", queue="predict", lease_seconds=60, max_attempts=3, by=None):
+        return (by or store).leases.claim(
+            job_ids,
+            lease_token=lease_token,
+            queue=queue,
+            lease_seconds=lease_seconds,
+            max_attempts=max_attempts,
         )
 
     return claim_some

@@ -12,15 +12,15 @@ def set_times(store, key, **times):
 
 
 def test_a_key_is_recognised_by_its_whole_token(store):
-    key, token = store.create_key("alice", scopes={Scope.READ, Scope.SUBMIT}, note="laptop")
-    found = store.recognise(token)
+    key, token = store.keys.create("alice", scopes={Scope.READ, Scope.SUBMIT}, note="laptop")
+    found = store.keys.recognise(token)
     assert (found.id, found.owner, found.scopes) == (key.id, "alice", {Scope.READ, Scope.SUBMIT})
-    assert store.recognise(Token(token.id, "0" * 48)) is None
-    assert store.recognise(Token("0" * 16, token.secret)) is None
+    assert store.keys.recognise(Token(token.id, "0" * 48)) is None
+    assert store.keys.recognise(Token("0" * 16, token.secret)) is None
 
 
 def test_the_secret_is_stored_nowhere(store):
-    _, token = store.create_key("alice", scopes={Scope.READ})
+    _, token = store.keys.create("alice", scopes={Scope.READ})
     with store.database.read() as connection:
         row = connection.execute(select(API_KEY)).one()
     assert token.secret not in str(row)
@@ -28,40 +28,40 @@ def test_the_secret_is_stored_nowhere(store):
 
 
 def test_a_revoked_key_is_worth_nothing_at_once_and_for_ever(store, second_store):
-    key, token = store.create_key("alice", scopes={Scope.READ})
-    first = second_store.revoke_key(key.id).revoked
-    assert store.recognise(token) is None
-    assert store.revoke_key(key.id).revoked == first is not None
+    key, token = store.keys.create("alice", scopes={Scope.READ})
+    first = second_store.keys.revoke(key.id).revoked
+    assert store.keys.recognise(token) is None
+    assert store.keys.revoke(key.id).revoked == first is not None
 
 
 def test_an_expired_key_is_worth_nothing(store):
-    key, token = store.create_key("alice", scopes={Scope.READ}, expires_days=1)
-    assert store.recognise(token).expires is not None
+    key, token = store.keys.create("alice", scopes={Scope.READ}, expires_days=1)
+    assert store.keys.recognise(token).expires is not None
     set_times(store, key, expires=1.0)
-    assert store.recognise(token) is None
+    assert store.keys.recognise(token) is None
 
 
 def test_whether_anybody_could_call(store):
-    assert not store.has_active_key()
-    key, _ = store.create_key("alice", scopes={Scope.READ}, expires_days=1)
-    assert store.has_active_key()
+    assert not store.keys.has_active()
+    key, _ = store.keys.create("alice", scopes={Scope.READ}, expires_days=1)
+    assert store.keys.has_active()
     set_times(store, key, expires=1.0)
-    assert not store.has_active_key()
-    other, _ = store.create_key("bob", scopes={Scope.READ})
-    store.revoke_key(other.id)
-    assert not store.has_active_key()
+    assert not store.keys.has_active()
+    other, _ = store.keys.create("bob", scopes={Scope.READ})
+    store.keys.revoke(other.id)
+    assert not store.keys.has_active()
 
 
 def test_use_is_noted_coarsely(store):
-    key, token = store.create_key("alice", scopes={Scope.READ})
-    store.recognise(token)
-    (noted,) = store.all_keys()
-    store.recognise(token)
-    assert store.all_keys() == [noted]
+    key, token = store.keys.create("alice", scopes={Scope.READ})
+    store.keys.recognise(token)
+    (noted,) = store.keys.all()
+    store.keys.recognise(token)
+    assert store.keys.all() == [noted]
     assert noted.last_used >= key.created
     set_times(store, key, last_used=1.0)
-    store.recognise(token)
-    assert store.all_keys()[0].last_used >= key.created
+    store.keys.recognise(token)
+    assert store.keys.all()[0].last_used >= key.created
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def test_use_is_noted_coarsely(store):
 )
 def test_what_cannot_be_a_key_is_refused(store, owner, wishes):
     with pytest.raises(UsageError, match="invalid-parameter"):
-        store.create_key(owner, **({"scopes": {Scope.READ}} | wishes))
-    assert store.all_keys() == []
+        store.keys.create(owner, **({"scopes": {Scope.READ}} | wishes))
+    assert store.keys.all() == []
 
 
 def test_an_unknown_key_cannot_be_revoked(store):
     with pytest.raises(UsageError, match="not-found"):
-        store.revoke_key("0" * 16)
+        store.keys.revoke("0" * 16)

@@ -14,10 +14,10 @@ def test_a_claim_carries_everything_that_the_work_needs(store, submit, claim, cu
     (claimed,) = claim([job_id])
     assert (claimed.id, claimed.attempt, claimed.target) == (job_id, 1, None)
     assert (claimed.options.seed, claimed.options.n_candidates, claimed.options.model) == (7, 3, "toy-1")
-    image = store.load_cutout(claimed)
+    image = store.leases.load_cutout(claimed)
     assert image.sha256 == cutout.sha256
     assert (image.ra, image.dec, image.source, image.notes) == (180.25, -1.5, "sdss", ("padded",))
-    job = store.job(job_id)
+    job = store.jobs.get(job_id)
     assert (job.phase, job.attempts, job.progress.stage) == (JobPhase.EXECUTING, 1, "predicting")
     assert job.started is not None
 
@@ -37,8 +37,8 @@ def test_a_queue_takes_only_its_own_jobs(submit, claim):
 
 def test_a_held_job_is_not_given_to_another(submit, claim):
     job_id = submit()
-    assert claim([job_id], owner="a")
-    assert claim([job_id], owner="b") == []
+    assert claim([job_id], lease_token="a")
+    assert claim([job_id], lease_token="b") == []
 
 
 def test_many_claimers_never_share_a_job(store, second_store, submit, claim):
@@ -46,7 +46,9 @@ def test_many_claimers_never_share_a_job(store, second_store, submit, claim):
 
     def take(number):
         shuffled = list(np.random.default_rng(number).permutation(ids))[:16]
-        return [job.id for job in claim(shuffled, owner=str(number), by=[store, second_store][number % 2])]
+        return [
+            job.id for job in claim(shuffled, lease_token=str(number), by=[store, second_store][number % 2])
+        ]
 
     with ThreadPoolExecutor(8) as pool:
         taken = [job_id for batch in pool.map(take, range(8)) for job_id in batch]
@@ -57,91 +59,91 @@ def test_many_claimers_never_share_a_job(store, second_store, submit, claim):
 
 def test_a_lease_that_ran_out_is_taken_over(store, submit, claim):
     job_id = submit()
-    claim([job_id], owner="a", lease_seconds=-1)
-    (again,) = claim([job_id], owner="b")
+    claim([job_id], lease_token="a", lease_seconds=-1)
+    (again,) = claim([job_id], lease_token="b")
     assert again.attempt == 2
-    assert store.job(job_id).attempts == 2
+    assert store.jobs.get(job_id).attempts == 2
 
 
 def test_a_renewed_lease_is_not_taken_over(store, submit, claim):
     job_id = submit()
-    claim([job_id], owner="a", lease_seconds=-1)
-    assert store.renew("a", 60) == 1
-    assert claim([job_id], owner="b") == []
+    claim([job_id], lease_token="a", lease_seconds=-1)
+    assert store.leases.renew("a", 60) == 1
+    assert claim([job_id], lease_token="b") == []
 
 
 def test_renewing_nothing_says_so(store, submit, claim):
     job_id = submit()
-    claim([job_id], owner="a", lease_seconds=-1)
-    claim([job_id], owner="b")
-    assert store.renew("a", 60) == 0
+    claim([job_id], lease_token="a", lease_seconds=-1)
+    claim([job_id], lease_token="b")
+    assert store.leases.renew("a", 60) == 0
 
 
 def test_a_late_worker_writes_nothing(store, submit, claim, make_result, cutout):
     job_id = submit()
-    claim([job_id], owner="late", lease_seconds=-1)
-    claim([job_id], owner="new")
-    before = store.job(job_id)
-    assert not store.finish(job_id, "late", make_result("p_late"))
-    assert not store.fail(job_id, "late", REPORT)
-    assert not store.release(job_id, "late")
-    assert not store.attach_cutout(job_id, "late", cutout)
-    assert not store.set_progress(job_id, "late", JobProgress(stage="sampling", done=1, total=9))
-    assert store.job(job_id) == before
-    assert not store.has_prediction("p_late")
-    assert store.predictions_of("sdss:1") == []
-    assert store.finish(job_id, "new", make_result("p_new"))
+    claim([job_id], lease_token="late", lease_seconds=-1)
+    claim([job_id], lease_token="new")
+    before = store.jobs.get(job_id)
+    assert not store.predictions.finish(job_id, "late", make_result("p_late"))
+    assert not store.leases.fail(job_id, "late", REPORT)
+    assert not store.leases.release(job_id, "late")
+    assert not store.leases.attach_cutout(job_id, "late", cutout)
+    assert not store.leases.set_progress(job_id, "late", JobProgress(stage="sampling", done=1, total=9))
+    assert store.jobs.get(job_id) == before
+    assert not store.predictions.exists("p_late")
+    assert store.objects.predictions_of("sdss:1") == []
+    assert store.predictions.finish(job_id, "new", make_result("p_new"))
 
 
 def test_a_job_tried_before_is_claimed_only_alone(store, submit, claim):
     fresh, tried = submit(), submit()
-    claim([tried], owner="crashed", lease_seconds=-1)
+    claim([tried], lease_token="crashed", lease_seconds=-1)
     assert [job.id for job in claim([tried, fresh])] == [fresh]
-    assert store.retries([tried, fresh], queue="predict", max_attempts=3) == [tried]
+    assert store.leases.retries([tried, fresh], queue="predict", max_attempts=3) == [tried]
     assert [job.attempt for job in claim([tried])] == [2]
-    assert store.retries([tried, fresh], queue="predict", max_attempts=3) == []
+    assert store.leases.retries([tried, fresh], queue="predict", max_attempts=3) == []
 
 
 def test_a_released_job_waits_again_and_its_attempt_counts(store, submit, claim):
     job_id = submit()
-    claim([job_id], owner="a")
-    assert store.release(job_id, "a")
-    assert store.job(job_id).phase is JobPhase.QUEUED
-    assert [job.attempt for job in claim([job_id], owner="b")] == [2]
+    claim([job_id], lease_token="a")
+    assert store.leases.release(job_id, "a")
+    assert store.jobs.get(job_id).phase is JobPhase.QUEUED
+    assert [job.attempt for job in claim([job_id], lease_token="b")] == [2]
 
 
 def test_a_failed_job_tells_why_and_is_over(store, submit, claim):
     job_id = submit()
-    claim([job_id], owner="a")
-    assert store.fail(job_id, "a", REPORT)
-    job = store.job(job_id)
+    claim([job_id], lease_token="a")
+    assert store.leases.fail(job_id, "a", REPORT)
+    job = store.jobs.get(job_id)
     assert (job.phase, job.error) == (JobPhase.ERROR, REPORT)
     assert job.ended >= job.started >= job.created
     assert claim([job_id]) == []
-    assert not store.fail(job_id, "a", REPORT)
+    assert not store.leases.fail(job_id, "a", REPORT)
 
 
 def test_a_fetched_image_sends_its_job_to_prediction_with_all_attempts(store, submit, claim, cutout):
     job_id = submit(image=False)
-    (unfetched,) = claim([job_id], owner="f", queue="fetch")
+    (unfetched,) = claim([job_id], lease_token="f", queue="fetch")
     with pytest.raises(FatalError, match="no image"):
-        store.load_cutout(unfetched)
-    assert store.attach_cutout(job_id, "f", cutout)
+        store.leases.load_cutout(unfetched)
+    assert store.leases.attach_cutout(job_id, "f", cutout)
     assert claim([job_id], queue="fetch") == []
     (claimed,) = claim([job_id], queue="predict")
     assert claimed.attempt == 1
-    assert store.load_cutout(claimed).sha256 == cutout.sha256
+    assert store.leases.load_cutout(claimed).sha256 == cutout.sha256
 
 
 def test_progress_is_shown(store, submit, claim):
     job_id = submit()
-    claim([job_id], owner="a")
-    assert store.set_progress(job_id, "a", JobProgress(stage="sampling", done=3, total=15))
-    assert store.job(job_id).progress == JobProgress(stage="sampling", done=3, total=15)
+    claim([job_id], lease_token="a")
+    assert store.leases.set_progress(job_id, "a", JobProgress(stage="sampling", done=3, total=15))
+    assert store.jobs.get(job_id).progress == JobProgress(stage="sampling", done=3, total=15)
 
 
 def _sweep(store, **changes):
-    return store.sweep(**({"max_attempts": 3, "resend_after_seconds": 5} | changes))
+    return store.leases.sweep(**({"max_attempts": 3, "resend_after_seconds": 5} | changes))
 
 
 def test_a_sweep_picks_what_waits_too_long_once_in_that_time(store, submit, let_pass):
@@ -186,31 +188,31 @@ def test_sweepers_at_once_pick_each_job_once(store, second_store, submit, let_pa
 
 def test_a_job_out_of_attempts_ends_as_crashed(store, submit, claim):
     job_id = submit()
-    for owner in "abc":
-        assert claim([job_id], owner=owner, lease_seconds=-1)
-    assert claim([job_id], owner="d") == []
+    for lease_token in "abc":
+        assert claim([job_id], lease_token=lease_token, lease_seconds=-1)
+    assert claim([job_id], lease_token="d") == []
     assert _sweep(store) == []
-    job = store.job(job_id)
+    job = store.jobs.get(job_id)
     assert (job.phase, job.attempts, job.error.slug) == (JobPhase.ERROR, 3, "worker-crashed")
     assert job.ended is not None
 
 
 def test_a_job_at_its_last_attempt_is_left_to_its_holder(store, submit, claim):
     job_id = submit()
-    claim([job_id], owner="a", lease_seconds=60, max_attempts=1)
+    claim([job_id], lease_token="a", lease_seconds=60, max_attempts=1)
     assert _sweep(store, max_attempts=1) == []
-    assert store.job(job_id).phase is JobPhase.EXECUTING
+    assert store.jobs.get(job_id).phase is JobPhase.EXECUTING
 
 
 def test_a_released_job_out_of_attempts_ends_as_crashed(store, submit, claim):
     job_id = submit()
-    claim([job_id], owner="a", max_attempts=1)
-    store.release(job_id, "a")
+    claim([job_id], lease_token="a", max_attempts=1)
+    store.leases.release(job_id, "a")
     _sweep(store, max_attempts=1)
-    assert store.job(job_id).error.slug == "worker-crashed"
+    assert store.jobs.get(job_id).error.slug == "worker-crashed"
 
 
 def test_unknown_jobs_cannot_be_finished(store, make_result):
-    assert not store.finish("j_unknown", "a", make_result())
+    assert not store.predictions.finish("j_unknown", "a", make_result())
     with pytest.raises(UsageError, match="not-found"):
-        store.prediction("p_1")
+        store.predictions.get("p_1")

@@ -64,7 +64,7 @@ def _all(store, ra, dec, radius_arcsec, limit=97):
     """All pages of a cone."""
     found, cursor = [], None
     while True:
-        page = store.objects_in_cone(ra, dec, radius_arcsec=radius_arcsec, cursor=cursor, limit=limit)
+        page = store.objects.in_cone(ra, dec, radius_arcsec=radius_arcsec, cursor=cursor, limit=limit)
         found += page.neighbours
         cursor = page.next_cursor
         assert len(page.neighbours) <= limit
@@ -89,10 +89,10 @@ def test_a_cone_search_finds_just_what_astropy_finds_nearest_first(full, sky):
 
 def test_the_end_of_the_radius_is_inside(store):
     _write(store, _rows(np.array([10.0]), np.array([0.0])))
-    (one,) = store.objects_in_cone(10.0, 1 / 3600, radius_arcsec=2).neighbours
-    assert store.objects_in_cone(10.0, 1 / 3600, radius_arcsec=one.separation_arcsec).total == 1
+    (one,) = store.objects.in_cone(10.0, 1 / 3600, radius_arcsec=2).neighbours
+    assert store.objects.in_cone(10.0, 1 / 3600, radius_arcsec=one.separation_arcsec).total == 1
     below = np.nextafter(one.separation_arcsec, 0)
-    assert store.objects_in_cone(10.0, 1 / 3600, radius_arcsec=below).total == 0
+    assert store.objects.in_cone(10.0, 1 / 3600, radius_arcsec=below).total == 0
 
 
 def test_each_object_is_found_once_by_its_newest_prediction(store):
@@ -100,14 +100,14 @@ def test_each_object_is_found_once_by_its_newest_prediction(store):
     for row, name in zip(rows, ["a:1", "a:1", "a:2", None], strict=True):
         row["object_id"] = name
     _write(store, rows)
-    page = store.objects_in_cone(10.0, 0.0, radius_arcsec=2)
+    page = store.objects.in_cone(10.0, 0.0, radius_arcsec=2)
     assert [one.summary.id for one in page.neighbours] == ["p_00001", "p_00002", "p_00003"]
 
 
 def test_a_page_goes_on_where_the_last_ended_even_if_something_came_between(full):
-    first = full.objects_in_cone(0, 0, radius_arcsec=200, limit=5)
+    first = full.objects.in_cone(0, 0, radius_arcsec=200, limit=5)
     _write(full, _rows(np.array([0.0]), np.array([0.0]), name="new"))
-    second = full.objects_in_cone(0, 0, radius_arcsec=200, limit=5, cursor=first.next_cursor)
+    second = full.objects.in_cone(0, 0, radius_arcsec=200, limit=5, cursor=first.next_cursor)
     names = [one.summary.id for one in (*first.neighbours, *second.neighbours)]
     assert len(set(names)) == 10
     assert "new_00000" not in names
@@ -115,15 +115,15 @@ def test_a_page_goes_on_where_the_last_ended_even_if_something_came_between(full
 
 def test_a_strange_cursor_is_refused(store):
     with pytest.raises(UsageError, match="cursor"):
-        store.objects_in_cone(0, 0, radius_arcsec=1, cursor="nonsense")
+        store.objects.in_cone(0, 0, radius_arcsec=1, cursor="nonsense")
 
 
 def test_owners_see_their_own_objects_only(store):
     place = np.array([10.0]), np.array([0.0])
     _write(store, _rows(*place, owner="ada", name="a"))
     _write(store, _rows(*place, owner="bo", name="b"))
-    assert store.objects_in_cone(10, 0, radius_arcsec=1).total == 0
-    (one,) = store.objects_in_cone(10, 0, radius_arcsec=1, owner="ada").neighbours
+    assert store.objects.in_cone(10, 0, radius_arcsec=1).total == 0
+    (one,) = store.objects.in_cone(10, 0, radius_arcsec=1, owner="ada").neighbours
     assert one.summary.id == "a_00000"
 
 
@@ -132,22 +132,22 @@ def test_names_are_looked_up_with_their_newest_predictions(store):
     for row, name in zip(rows, ["a:1", "a:1", "a:2", None, "A:1"], strict=True):
         row["object_id"] = name
     _write(store, rows)
-    found = store.newest_of(["a:1", "a:2", "a:1", "a:3", "A:1"])
+    found = store.objects.newest_of(["a:1", "a:2", "a:1", "a:3", "A:1"])
     assert {name: one.id for name, one in found.items()} == {
         "a:1": "p_00001",
         "a:2": "p_00002",
         "A:1": "p_00004",
     }
-    assert store.newest_of(["a:1"], owner="bo") == {}
-    assert store.newest_of([]) == {}
+    assert store.objects.newest_of(["a:1"], owner="bo") == {}
+    assert store.objects.newest_of([]) == {}
 
 
 def test_a_prediction_without_a_place_is_in_no_cone(store, submit, claim, make_result):
     for name, ra, dec in (("p_1", 180.0, 1.5), ("p_2", None, None)):
         job_id = submit()
-        claim([job_id], owner=name)
-        assert store.finish(job_id, name, make_result(name, object_id=name, ra=ra, dec=dec))
-    (one,) = store.objects_in_cone(180, 1.5, radius_arcsec=0.001).neighbours
+        claim([job_id], lease_token=name)
+        assert store.predictions.finish(job_id, name, make_result(name, object_id=name, ra=ra, dec=dec))
+    (one,) = store.objects.in_cone(180, 1.5, radius_arcsec=0.001).neighbours
     assert one.summary.id == "p_1"
     assert one.summary.created == datetime(2030, 1, 1, tzinfo=UTC)
 

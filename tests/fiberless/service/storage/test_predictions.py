@@ -9,83 +9,85 @@ from fiberless.errors import UsageError
 
 def test_a_finished_job_leads_to_its_prediction(store, submit, claim, make_result, cutout):
     job_id, result = submit(), make_result("p_1")
-    claim([job_id], owner="a")
-    assert store.finish(job_id, "a", result)
-    job = store.job(job_id)
+    claim([job_id], lease_token="a")
+    assert store.predictions.finish(job_id, "a", result)
+    job = store.jobs.get(job_id)
     assert (job.phase, job.prediction_id) == (JobPhase.COMPLETED, "p_1")
     assert (job.progress.stage, job.progress.done) == ("done", job.progress.total)
-    assert store.has_prediction("p_1")
-    assert store.prediction("p_1") == result.prediction
-    assert store.cutout("p_1").sha256 == cutout.sha256
-    arrays = store.prediction_arrays("p_1")
+    assert store.predictions.exists("p_1")
+    assert store.predictions.get("p_1") == result.prediction
+    assert store.predictions.cutout("p_1").sha256 == cutout.sha256
+    arrays = store.predictions.arrays("p_1")
     np.testing.assert_array_equal(arrays.candidate_flux, result.arrays.candidate_flux)
     np.testing.assert_array_equal(arrays.candidate_redshift, result.arrays.candidate_redshift)
 
 
 def test_the_document_is_the_contract_as_json(store, submit, claim, make_result):
     job_id, result = submit(), make_result("p_1")
-    claim([job_id], owner="a")
-    store.finish(job_id, "a", result)
-    document = json.loads(store.prediction_json("p_1"))
+    claim([job_id], lease_token="a")
+    store.predictions.finish(job_id, "a", result)
+    document = json.loads(store.predictions.document("p_1"))
     assert document == result.prediction.model_dump(mode="json", by_alias=True)
     assert document["schema"] == "2.0"
 
 
 def test_a_finished_job_is_over(store, submit, claim, make_result):
     job_id = submit()
-    claim([job_id], owner="a")
-    store.finish(job_id, "a", make_result("p_1"))
-    assert not store.finish(job_id, "a", make_result("p_2"))
-    assert not store.has_prediction("p_2")
+    claim([job_id], lease_token="a")
+    store.predictions.finish(job_id, "a", make_result("p_1"))
+    assert not store.predictions.finish(job_id, "a", make_result("p_2"))
+    assert not store.predictions.exists("p_2")
     assert claim([job_id]) == []
 
 
 def test_a_prediction_made_twice_is_stored_once(store, submit, claim, make_result):
     first, second = submit(), submit()
-    claim([first], owner="a")
-    claim([second], owner="b")
-    assert store.finish(first, "a", make_result("p_1", created_minute=1))
-    kept = store.prediction_json("p_1")
-    assert store.finish(second, "b", make_result("p_1", created_minute=2))
-    assert store.prediction_json("p_1") == kept
-    assert store.job(second).prediction_id == "p_1"
-    assert len(store.predictions_of("sdss:1")) == 1
+    claim([first], lease_token="a")
+    claim([second], lease_token="b")
+    assert store.predictions.finish(first, "a", make_result("p_1", created_minute=1))
+    kept = store.predictions.document("p_1")
+    assert store.predictions.finish(second, "b", make_result("p_1", created_minute=2))
+    assert store.predictions.document("p_1") == kept
+    assert store.jobs.get(second).prediction_id == "p_1"
+    assert len(store.objects.predictions_of("sdss:1")) == 1
 
 
 def test_a_batch_finishes_the_jobs_that_are_still_held(store, submit, claim, make_result):
     kept, lost = submit(), submit()
-    claim([kept, lost], owner="a")
-    store.release(lost, "a")
-    assert store.finish_batch("a", {kept: make_result("p_1"), lost: make_result("p_2")}) == {kept}
-    assert store.has_prediction("p_1")
-    assert not store.has_prediction("p_2")
-    assert store.job(lost).phase is JobPhase.QUEUED
+    claim([kept, lost], lease_token="a")
+    store.leases.release(lost, "a")
+    assert store.predictions.finish_batch("a", {kept: make_result("p_1"), lost: make_result("p_2")}) == {kept}
+    assert store.predictions.exists("p_1")
+    assert not store.predictions.exists("p_2")
+    assert store.jobs.get(lost).phase is JobPhase.QUEUED
 
 
 def test_predictions_of_an_object_come_newest_first(store, submit, claim, make_result):
     for name, minute in {"p_old": 1, "p_newest": 9, "p_new": 5}.items():
         job_id = submit()
-        claim([job_id], owner=name)
-        store.finish(job_id, name, make_result(name, object_id="sdss:42", ra=10.5, created_minute=minute))
-    summaries = store.predictions_of("sdss:42")
+        claim([job_id], lease_token=name)
+        store.predictions.finish(
+            job_id, name, make_result(name, object_id="sdss:42", ra=10.5, created_minute=minute)
+        )
+    summaries = store.objects.predictions_of("sdss:42")
     assert [summary.id for summary in summaries] == ["p_newest", "p_new", "p_old"]
-    newest = store.prediction("p_newest")
+    newest = store.predictions.get("p_newest")
     assert summaries[0].created == newest.created
     assert (summaries[0].object_id, summaries[0].ra, summaries[0].dec) == ("sdss:42", 10.5, 1.5)
     assert summaries[0].redshift == newest.properties.redshift.value
     assert summaries[0].model_version == newest.provenance.model.version
-    assert store.predictions_of("sdss:43") == []
+    assert store.objects.predictions_of("sdss:43") == []
 
 
 def test_a_prediction_without_an_object_is_stored_all_the_same(store, submit, claim, make_result):
     job_id = submit()
-    claim([job_id], owner="a")
-    assert store.finish(job_id, "a", make_result("p_1", object_id=None, ra=None, dec=None))
-    assert store.prediction("p_1").object.object_id is None
+    claim([job_id], lease_token="a")
+    assert store.predictions.finish(job_id, "a", make_result("p_1", object_id=None, ra=None, dec=None))
+    assert store.predictions.get("p_1").object.object_id is None
 
 
-@pytest.mark.parametrize("read", ["prediction", "prediction_json", "prediction_arrays", "cutout"])
+@pytest.mark.parametrize("read", ["get", "document", "arrays", "cutout"])
 def test_an_unknown_prediction_is_not_found(store, read):
     with pytest.raises(UsageError, match="not-found"):
-        getattr(store, read)("p_0")
-    assert not store.has_prediction("p_0")
+        getattr(store.predictions, read)("p_0")
+    assert not store.predictions.exists("p_0")

@@ -10,12 +10,12 @@ from fiberless.errors import UsageError
 from fiberless.service.storage.blobs import BlobStore
 from fiberless.service.storage.encoding import encode_cutout
 from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.retention import Purged, Retention
+from fiberless.service.storage.retention import Purged, RetentionPolicy
 from fiberless.service.storage.schema import BATCH, IDEMPOTENCY, JOB, JOB_EVENT, PREDICTION
 
 DAY = 86_400
-FOR_EVER = Retention(jobs_seconds=None, predictions_seconds=None, blob_grace_seconds=DAY)
-A_WEEK = Retention(jobs_seconds=7 * DAY, predictions_seconds=7 * DAY, blob_grace_seconds=DAY)
+FOR_EVER = RetentionPolicy(jobs_seconds=None, predictions_seconds=None, blob_grace_seconds=DAY)
+A_WEEK = RetentionPolicy(jobs_seconds=7 * DAY, predictions_seconds=7 * DAY, blob_grace_seconds=DAY)
 
 
 @pytest.fixture
@@ -41,7 +41,9 @@ def predicted(submit, store, claim, make_result):
     def predict(prediction_id, **options):
         job_id = submit(**options)
         claim([job_id])
-        assert store.finish(job_id, "a", make_result(prediction_id, object_id=f"test:{prediction_id}"))
+        assert store.predictions.finish(
+            job_id, "a", make_result(prediction_id, object_id=f"test:{prediction_id}")
+        )
         return job_id
 
     return predict
@@ -55,65 +57,65 @@ def rows_of(store, table):
 def test_what_is_old_goes_with_all_that_belongs_to_it(store, predicted, age, tmp_path):
     predicted("p_old", key="k", owner="alice")
     age(8)
-    dry = store.purge(A_WEEK, dry_run=True)
+    dry = store.retention.purge(A_WEEK, dry_run=True)
     assert rows_of(store, JOB) == 1
-    assert store.purge(A_WEEK) == dry
+    assert store.retention.purge(A_WEEK) == dry
     assert (dry.jobs, dry.predictions, dry.objects, dry.blobs) == (1, 1, 1, 3)
     assert [rows_of(store, table) for table in (JOB, PREDICTION, IDEMPOTENCY, JOB_EVENT)] == [0, 0, 0, 0]
     assert not list((tmp_path / "blobs").rglob("??/*"))
-    assert store.purge(A_WEEK) == Purged()
+    assert store.retention.purge(A_WEEK) == Purged()
 
 
 def test_what_is_young_stays(store, predicted, age):
     job_id = predicted("p_young")
     age(6)
-    assert store.purge(A_WEEK) == Purged()
-    assert store.job(job_id).prediction_id == store.prediction("p_young").id
+    assert store.retention.purge(A_WEEK) == Purged()
+    assert store.jobs.get(job_id).prediction_id == store.predictions.get("p_young").id
 
 
 def test_without_a_limit_nothing_that_a_row_names_is_forgotten(store, predicted, submit, age):
     predicted("p_1")
     submit()
     age(4000)
-    assert store.purge(FOR_EVER) == Purged()
-    assert store.prediction("p_1").id
+    assert store.retention.purge(FOR_EVER) == Purged()
+    assert store.predictions.get("p_1").id
 
 
 def test_a_job_that_has_not_ended_keeps_its_image_however_old_it_is(store, submit, claim, age):
     waiting, held = submit(), submit()
     claim([held])
     age(4000)
-    assert store.purge(A_WEEK) == Purged()
+    assert store.retention.purge(A_WEEK) == Purged()
     (claimed,) = claim([waiting])
-    assert store.load_cutout(claimed).flux_nmgy.shape == (5, 8, 8)
+    assert store.leases.load_cutout(claimed).flux_nmgy.shape == (5, 8, 8)
 
 
 def test_a_prediction_lasts_as_long_as_it_is_asked_for(store, predicted, make_request, age):
     predicted("p_1")
     age(8)
     again = replace(make_request(), prediction_id="p_1")
-    job, _ = store.submit(again)
+    job, _ = store.jobs.submit(again)
     assert job.phase is JobPhase.COMPLETED
-    purged = store.purge(A_WEEK)
+    purged = store.retention.purge(A_WEEK)
     assert (purged.jobs, purged.predictions, purged.blobs) == (1, 0, 0)
-    assert store.prediction("p_1").id
+    assert store.predictions.get("p_1").id
 
 
 def test_jobs_alone_can_be_forgotten(store, predicted, age):
     predicted("p_1")
     age(8)
-    purged = store.purge(replace(A_WEEK, predictions_seconds=None))
+    purged = store.retention.purge(replace(A_WEEK, predictions_seconds=None))
     assert (purged.jobs, purged.predictions, purged.objects, purged.blobs) == (1, 0, 0, 0)
-    assert store.prediction_arrays("p_1").candidate_flux.shape[0] == 2
-    assert store.cutout("p_1").flux_nmgy.shape == (5, 8, 8)
+    assert store.predictions.arrays("p_1").candidate_flux.shape[0] == 2
+    assert store.predictions.cutout("p_1").flux_nmgy.shape == (5, 8, 8)
 
 
 def test_a_blob_of_nobody_has_its_grace(store, tmp_path):
     key = store.blobs.put(b"a submission that died before its row")
     path = tmp_path / "blobs" / key[:2] / key
-    assert store.purge(FOR_EVER) == Purged()
+    assert store.retention.purge(FOR_EVER) == Purged()
     os.utime(path, (1, 1))
-    assert store.purge(FOR_EVER) == Purged(blobs=1, blob_bytes=37)
+    assert store.retention.purge(FOR_EVER) == Purged(blobs=1, blob_bytes=37)
     assert not path.exists()
 
 
@@ -122,7 +124,7 @@ def test_what_a_killed_writer_left_behind_goes_too(store, tmp_path):
     folder.mkdir(parents=True)
     (folder / ".tmp123").write_bytes(b"half")
     os.utime(folder / ".tmp123", (1, 1))
-    assert store.purge(FOR_EVER).blobs == 1
+    assert store.retention.purge(FOR_EVER).blobs == 1
 
 
 def test_a_submission_under_way_keeps_an_old_blob(store, cutout, make_request):
@@ -131,8 +133,8 @@ def test_a_submission_under_way_keeps_an_old_blob(store, cutout, make_request):
     path = Path(store.blobs._path(key))
     os.utime(path, (1, 1))
     assert store.blobs.put(encode_cutout(cutout)) == key
-    assert store.purge(FOR_EVER) == Purged()
-    job, _ = store.submit(make_request())
+    assert store.retention.purge(FOR_EVER) == Purged()
+    job, _ = store.jobs.submit(make_request())
     assert path.exists()
     assert job.phase is JobPhase.QUEUED
 
@@ -162,11 +164,11 @@ def test_a_prediction_purged_while_it_is_asked_for_is_made_again(store, predicte
     """The front end found it stored, then `purge` ran, then it wrote the job down."""
     predicted("p_1")
     age(8)
-    store.purge(A_WEEK)
-    job, created = store.submit(replace(make_request(), prediction_id="p_1"))
+    store.retention.purge(A_WEEK)
+    job, created = store.jobs.submit(replace(make_request(), prediction_id="p_1"))
     assert (job.phase, job.prediction_id, created) == (JobPhase.QUEUED, None, True)
     with pytest.raises(UsageError, match="not-found"):
-        store.prediction("p_1")
+        store.predictions.get("p_1")
 
 
 def test_other_file_systems_are_purged_as_well():

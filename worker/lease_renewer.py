@@ -1,4 +1,4 @@
-"""`LeaseKeeper`: a thread that renews the leases of a worker's batches and leaves its heartbeat."""
+"""`LeaseRenewer`: a thread that renews the leases of a worker's batches and leaves its heartbeat."""
 
 import secrets
 import threading
@@ -8,13 +8,13 @@ import structlog
 from fiberless.errors import TransientError
 from fiberless.service.storage import Store
 
-__all__ = ["LeaseKeeper"]
+__all__ = ["LeaseRenewer"]
 
 _log = structlog.get_logger(__name__)
 
 
-class LeaseKeeper:
-    """Keeps what a worker holds.
+class LeaseRenewer:
+    """Renews what a worker holds.
 
     Parameters
     ----------
@@ -33,24 +33,24 @@ class LeaseKeeper:
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._renew_forever, name="lease-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._renew_forever, name="lease-renewer", daemon=True)
 
     def start(self) -> None:
         """Leave the first heartbeat and begin."""
-        self._store.beat(self._worker_kind, self._worker_id)
+        self._store.heartbeats.beat(self._worker_kind, self._worker_id)
         self._thread.start()
 
     def hold(self) -> str:
         """Fresh token for one claim, renewed from now on."""
-        token = f"{self._worker_kind}-{secrets.token_hex(16)}"
+        lease_token = f"{self._worker_kind}-{secrets.token_hex(16)}"
         with self._lock:
-            self._held.add(token)
-        return token
+            self._held.add(lease_token)
+        return lease_token
 
-    def drop(self, token: str) -> None:
+    def drop(self, lease_token: str) -> None:
         """Renew a token no more."""
         with self._lock:
-            self._held.discard(token)
+            self._held.discard(lease_token)
 
     def close(self) -> None:
         """End the thread."""
@@ -67,6 +67,6 @@ class LeaseKeeper:
     def _renew(self) -> None:
         with self._lock:
             held = sorted(self._held)
-        for token in held:
-            self._store.renew(token, self.lease_seconds)
-        self._store.beat(self._worker_kind, self._worker_id)
+        for lease_token in held:
+            self._store.leases.renew(lease_token, self.lease_seconds)
+        self._store.heartbeats.beat(self._worker_kind, self._worker_id)

@@ -4,7 +4,7 @@ from fiberless.errors import UsageError
 from fiberless.service.api_keys import Scope
 from fiberless.service.settings import Settings
 from fiberless.service.storage import open_store
-from fiberless.service.storage.door import refuse_open_door
+from fiberless.service.storage.access_check import refuse_open_access
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from fiberless.service.storage.door import refuse_open_door
     ],
 )
 def test_what_is_safe_or_wanted_starts(tmp_path, told):
-    refuse_open_door(Settings(data_dir=tmp_path, **told))
+    refuse_open_access(Settings(data_dir=tmp_path, **told))
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def test_what_is_safe_or_wanted_starts(tmp_path, told):
 def test_others_reach_no_service_without_keys(tmp_path, told):
     settings = Settings(data_dir=tmp_path, **told)
     with pytest.raises(UsageError, match="fiberless keys create"):
-        refuse_open_door(settings)
+        refuse_open_access(settings)
     store = open_store(settings)
-    key, _ = store.create_key("alice", scopes={Scope.READ})
-    refuse_open_door(settings)
-    store.revoke_key(key.id)
+    key, _ = store.keys.create("alice", scopes={Scope.READ})
+    refuse_open_access(settings)
+    store.keys.revoke(key.id)
     store.close()
     with pytest.raises(UsageError, match="FIBERLESS_ACCESS=anonymous"):
-        refuse_open_door(settings)
+        refuse_open_access(settings)
 
 
 @pytest.mark.parametrize(

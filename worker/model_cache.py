@@ -1,4 +1,4 @@
-"""`PredictorShelf`: the models that a worker has loaded, verified and warmed, by version."""
+"""`ModelCache`: the models that a worker has loaded, verified and warmed, by version."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from fiberless.images.cutout import Cutout
 from fiberless.inference.predictor import Predictor, load_predictor
 from worker.batcher import DeviceLostError
 
-__all__ = ["PredictorShelf"]
+__all__ = ["ModelCache"]
 
 _VERSIONS_KEPT: Final = 2
 _log = structlog.get_logger(__name__)
 
 
-class PredictorShelf:
-    """Predictors by version, the least used one put away when there are too many.
+class ModelCache:
+    """Predictors by version; the least recently used is dropped when there are too many.
 
     Parameters
     ----------

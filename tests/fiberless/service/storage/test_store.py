@@ -6,7 +6,7 @@ from fiberless.errors import UsageError
 def test_a_job_and_its_prediction_are_seen_by_their_owner_alone(store, submit, claim, make_result):
     job_id = submit(owner="alice")
     claim([job_id])
-    assert store.finish(job_id, "a", make_result("p_1"))
+    assert store.predictions.finish(job_id, "a", make_result("p_1"))
     for kind, name in (("job", job_id), ("prediction", "p_1")):
         store.check_owner(kind, name, owner="alice")
         with pytest.raises(UsageError) as foreign:

@@ -1,51 +1,34 @@
-"""`BatchFeed`: lets the rows of batches into the queues a few at a time, cancels batches, and tidies up."""
+"""`BatchFeeder`: lets rows of batches into the queues a few at a time, and ends what was left half done."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, select, update
 
-from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, Batch, JobPhase
+from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, JobPhase
 from fiberless.service.storage.batch_rows import (
     ABANDONED_SECONDS,
     BatchState,
     abandon,
-    counted,
-    of_owner,
-    require_batch,
 )
-from fiberless.service.storage.changes import change_jobs
-from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.engine import NOW, Database
+from fiberless.service.storage.job_rows import change_jobs
 from fiberless.service.storage.schema import BATCH, JOB
 
-__all__ = ["BatchFeed"]
+__all__ = ["BatchFeeder", "finish_cancelling"]
 
 _ROWS_AT_ONCE: Final = 2000
 """Rows changed in one transaction: a longer one would keep other writers waiting."""
 
 
-class BatchFeed(Opened):
+@dataclass(frozen=True, eq=False)
+class BatchFeeder:
     """Batches, from the side of those who run them."""
 
-    def cancel_batch(self, batch_id: str, *, owner: str) -> Batch:
-        """Abort all rows that have not ended; those that have stay as they are.
-
-        Raises
-        ------
-        UsageError
-            `not-found`.
-
-        """
-        with self.database.write() as connection:
-            require_batch(connection, of_owner(batch_id, owner))
-            is_open = and_(BATCH.c.id == batch_id, BATCH.c.state == BatchState.OPEN)
-            connection.execute(update(BATCH).where(is_open).values(state=BatchState.CANCELLING))
-        self._finish_cancelling(batch_id)
-        with self.database.read() as connection:
-            return counted(connection, require_batch(connection, of_owner(batch_id, owner)))
+    database: Database
 
     def feed(self, queue: str, *, room: int) -> list[str]:
-        """Let the next rows of the open batches into a queue; their ids, for hints.
+        """Let the next rows of the open batches into a queue; their ids, of which workers are yet to be told.
 
         All open batches take turns, so that a small one need not wait for a large one to end. Safe to call
         from many processes at once.
@@ -65,34 +48,19 @@ class BatchFeed(Opened):
                 for job_id in _let_in(connection, head, min(share, free - number * share))
             ]
 
-    def tidy_batches(self) -> None:
+    def tidy(self) -> None:
         """End what other processes left half done: batches being cancelled, and those never opened."""
         with self.database.write() as connection:
             silent = and_(BATCH.c.state == BatchState.ACCEPTING, BATCH.c.touched < NOW - ABANDONED_SECONDS)
             connection.execute(abandon(silent))
         for batch_id in self._ids_in_state(BatchState.CANCELLING):
-            self._finish_cancelling(batch_id)
+            finish_cancelling(self.database, batch_id)
         for batch_id in self._ids_in_state(BatchState.ABANDONED):
             self._delete(batch_id)
 
     def _ids_in_state(self, state: BatchState) -> list[str]:
         with self.database.read() as connection:
             return list(connection.execute(select(BATCH.c.id).where(BATCH.c.state == state)).scalars())
-
-    def _finish_cancelling(self, batch_id: str) -> None:
-        while self._abort_some(batch_id):
-            pass
-        with self.database.write() as connection:
-            condition = and_(BATCH.c.id == batch_id, BATCH.c.state == BatchState.CANCELLING)
-            connection.execute(update(BATCH).where(condition).values(state=BatchState.CANCELLED))
-
-    def _abort_some(self, batch_id: str) -> bool:
-        """Abort some rows that have not ended; whether there were any. Their holders' fences then fail."""
-        unended = [phase for phase in JobPhase if not phase.is_final]
-        some = _some_rows(JOB.c.batch_id == batch_id, JOB.c.phase.in_(unended))
-        aborted = {"phase": JobPhase.ABORTED, "ended": NOW, "lease_owner": None, "lease_until": None}
-        with self.database.write() as connection:
-            return bool(change_jobs(connection, some, **aborted))
 
     def _delete(self, batch_id: str) -> None:
         while True:
@@ -102,6 +70,24 @@ class BatchFeed(Opened):
                 if not connection.execute(delete(JOB).where(some).returning(JOB.c.id)).all():
                     connection.execute(delete(BATCH).where(BATCH.c.id == batch_id))
                     return
+
+
+def finish_cancelling(database: Database, batch_id: str) -> None:
+    """Abort all rows of a batch being cancelled that have not ended, then call it cancelled."""
+    while _abort_some(database, batch_id):
+        pass
+    with database.write() as connection:
+        condition = and_(BATCH.c.id == batch_id, BATCH.c.state == BatchState.CANCELLING)
+        connection.execute(update(BATCH).where(condition).values(state=BatchState.CANCELLED))
+
+
+def _abort_some(database: Database, batch_id: str) -> bool:
+    """Abort some rows that have not ended; whether there were any. Their holders' fences then fail."""
+    unended = [phase for phase in JobPhase if not phase.is_final]
+    some = _some_rows(JOB.c.batch_id == batch_id, JOB.c.phase.in_(unended))
+    aborted = {"phase": JobPhase.ABORTED, "ended": NOW, "lease_token": None, "lease_until": None}
+    with database.write() as connection:
+        return bool(change_jobs(connection, some, **aborted))
 
 
 def _some_rows(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -140,5 +126,5 @@ def _let_in(connection: Connection, head: Row[Any], limit: int) -> list[str]:
     connection.execute(pointer)
     waiting = [row.id for row in rows if row.phase == JobPhase.PENDING]
     still = and_(JOB.c.id.in_(waiting), JOB.c.phase == JobPhase.PENDING)
-    queued = {row.id for row in change_jobs(connection, still, phase=JobPhase.QUEUED, hinted=NOW)}
+    queued = {row.id for row in change_jobs(connection, still, phase=JobPhase.QUEUED, published=NOW)}
     return [job_id for job_id in waiting if job_id in queued]

@@ -1,14 +1,13 @@
-"""`Roster`: which workers are alive, by the heartbeats that they leave."""
+"""`WorkerHeartbeats`: which workers are alive, by the heartbeats that they leave."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from fiberless.service.storage.engine import NOW
-from fiberless.service.storage.opened import Opened
+from fiberless.service.storage.engine import NOW, Database
 from fiberless.service.storage.schema import HEARTBEAT
 
-__all__ = ["Heartbeat", "Roster"]
+__all__ = ["Heartbeat", "WorkerHeartbeats"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,11 @@ class Heartbeat:
     age_seconds: float
 
 
-class Roster(Opened):
-    """Workers that are or were there."""
+@dataclass(frozen=True, eq=False)
+class WorkerHeartbeats:
+    """Signs of life of the workers."""
+
+    database: Database
 
     def beat(self, worker_kind: str, worker_id: str) -> None:
         """Leave a sign of life."""
@@ -30,7 +32,7 @@ class Roster(Opened):
         with self.database.write() as connection:
             connection.execute(new.on_conflict_do_update(index_elements=[HEARTBEAT.c.worker_id], set_=facts))
 
-    def heartbeats(self) -> list[Heartbeat]:
+    def recent(self) -> list[Heartbeat]:
         """Last signs of life of all workers seen within the hour, youngest first."""
         age = (NOW - HEARTBEAT.c.seen).label("age_seconds")
         statement = select(HEARTBEAT.c.worker_kind, HEARTBEAT.c.worker_id, age).order_by(age)

@@ -1,13 +1,13 @@
-"""`refuse_open_door`: a service that others can reach does not start without keys, unless told so."""
+"""`refuse_open_access`: a service that others can reach does not start without keys, unless told so."""
 
 from fiberless.errors import UsageError
 from fiberless.service.settings import Settings
 from fiberless.service.storage.store import open_store
 
-__all__ = ["refuse_open_door"]
+__all__ = ["refuse_open_access"]
 
 
-def refuse_open_door(settings: Settings) -> None:
+def refuse_open_access(settings: Settings) -> None:
     """Pass if only this machine reaches the API, or the settings say who may call, or there is a key.
 
     Raises
@@ -22,7 +22,7 @@ def refuse_open_door(settings: Settings) -> None:
         return
     store = open_store(settings)
     try:
-        has_key = store.has_active_key()
+        has_key = store.keys.has_active()
     finally:
         store.close()
     if not has_key:

@@ -38,7 +38,8 @@ def _settings() -> Iterator[str]:
     yield "Every process reads these from its environment; an empty variable counts as unset.\n"
     yield "| variable | default | what |\n|---|---|---|"
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else f"`{field.default}`"
+        is_said = field.default is not None and field.default_factory is None
+        default = f"`{field.default}`" if is_said else ""
         yield f"| `FIBERLESS_{name.upper()}` | {default} | {_cell(field.description or '')} |"
 
 

@@ -40,10 +40,9 @@ LocalImage: TypeAlias = Image | npt.NDArray[Any] | HduList
 class Model:
     """One model version in memory; `load_model` makes it.
 
-    Attributes
+    Parameters
     ----------
     predictor : what does the work
-    manifest : what the version says of itself: training data, promised range, hashes
 
     Examples
     --------
@@ -63,7 +62,7 @@ class Model:
 
     @property
     def manifest(self) -> Manifest:
-        """What the version says of itself."""
+        """What the version says of itself, from training data and promised range to hashes."""
         return self.predictor.manifest
 
     @property

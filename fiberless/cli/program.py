@@ -7,7 +7,7 @@ import typer
 
 from fiberless import __version__
 
-__all__ = ["ModelStore", "app", "data_app"]
+__all__ = ["ModelStore", "ServiceUrl", "app", "data_app"]
 
 
 def _found_store() -> Path:
@@ -23,6 +23,10 @@ ModelStore = Annotated[
         show_default=False,
         help="Folder of model versions; default: as set, beside the package, or your own.",
     ),
+]
+
+ServiceUrl = Annotated[
+    str | None, typer.Option(help="Where the service listens; default: FIBERLESS_URL, else this machine.")
 ]
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)

@@ -17,6 +17,7 @@ from fiberless.cli import (
     spectra,
     training,
 )
+from fiberless.cli.extras import missing_extra
 from fiberless.cli.program import app
 from fiberless.errors import FiberlessError
 
@@ -37,9 +38,17 @@ __all__ = [
 
 
 def main() -> None:
-    """Run the command line; a `FiberlessError` becomes one clear line and exit code 2."""
+    """Run the command line; what goes wrong becomes one clear line and exit code 2.
+
+    That is a `FiberlessError`, or a module that an extra of the package brings and nobody installed.
+    """
     try:
         app()
+    except ModuleNotFoundError as error:
+        if (advice := missing_extra(error)) is None:
+            raise
+        typer.echo(f"fiberless: {advice}", err=True)
+        raise SystemExit(2) from error
     except FiberlessError as error:
         typer.echo(f"fiberless: {error}", err=True)
         raise SystemExit(2) from error

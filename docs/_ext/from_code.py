@@ -1,4 +1,4 @@
-"""Reference pages written from the code before each build: settings, command line, HTTP calls."""
+"""Reference pages written from the code before each build: Python, settings, command line, HTTP calls."""
 
 import json
 from collections.abc import Iterator
@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import BaseModel
 from sphinx.application import Sphinx
 from typer.core import TyperGroup
 
+import fiberless
 from app.main import create_app
 from fiberless.cli import app as program
 from fiberless.service.settings import Settings
@@ -25,7 +27,7 @@ def setup(sphinx: Sphinx) -> dict[str, Any]:
 
 
 def _write(folder: Path) -> None:
-    pages = {"settings": _settings(), "cli": _command_line(), "http": _http()}
+    pages = {"python": _python(), "settings": _settings(), "cli": _command_line(), "http": _http()}
     for name, lines in pages.items():
         text = "\n".join(lines) + "\n"
         path = folder / f"{name}.md"
@@ -33,12 +35,37 @@ def _write(folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def _python() -> Iterator[str]:
+    yield "# Python\n"
+    yield "What `import fiberless` offers, loaded when it is asked for; [how to](../howto/python.md).\n"
+    for name in fiberless.__all__:
+        if not name.startswith("_"):
+            yield f"## `{name}`\n"
+            yield from _directive(name)
+
+
+def _directive(name: str) -> Iterator[str]:
+    """What autodoc is told, and for a document the table of its fields."""
+    offered = getattr(fiberless, name)
+    is_class = isinstance(offered, type)
+    yield f"```{{eval-rst}}\n.. auto{'class' if is_class else 'function'}:: fiberless.{name}"
+    if is_class:
+        yield "   :members:\n   :exclude-members: model_config"
+    yield "```\n"
+    if is_class and issubclass(offered, BaseModel):
+        yield "| field | what |\n|---|---|"
+        for field, info in offered.model_fields.items():
+            yield f"| `{info.alias or field}` | {_cell(info.description or '')} |"
+        yield ""
+
+
 def _settings() -> Iterator[str]:
     yield "# Settings\n"
     yield "Every process reads these from its environment; an empty variable counts as unset.\n"
     yield "| variable | default | what |\n|---|---|---|"
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else f"`{field.default}`"
+        is_said = field.default is not None and field.default_factory is None
+        default = f"`{field.default}`" if is_said else ""
         yield f"| `FIBERLESS_{name.upper()}` | {default} | {_cell(field.description or '')} |"
 
 
@@ -48,12 +75,16 @@ def _command_line() -> Iterator[str]:
 
 
 def _command(command: Any, path: str) -> Iterator[str]:
-    """Sections of a command or, for a group, of those in it. Typer carries a click of its own."""
-    if isinstance(command, TyperGroup):
-        for name, inner in sorted(command.commands.items()):
-            if not inner.hidden:
-                yield from _command(inner, f"{path} {name}")
-        return
+    """Sections of a command and, for a group, of those in it. Typer carries a click of its own."""
+    inside = command.commands if isinstance(command, TyperGroup) else {}
+    if not inside or (command.invoke_without_command and " " in path):
+        yield from _one_command(command, path)
+    for name, inner in sorted(inside.items()):
+        if not inner.hidden:
+            yield from _command(inner, f"{path} {name}")
+
+
+def _one_command(command: Any, path: str) -> Iterator[str]:
     yield f"## `{path}`\n\n{_paragraph(command.help or '')}\n"
     rows = [_parameter_row(one) for one in command.params if not getattr(one, "hidden", False)]
     if rows:

@@ -87,7 +87,7 @@ def measure_observed(
     ivar : (L,) inverse variance, 0 where a pixel is not to be used
     redshift : of the stars; the gas may be up to 200 km/s off
     sigma_star_kms : dispersion of the stars, or None; takes their motions out of `lick_system`
-    resampling_kms : as in `line_fit.fit_spectra`, 0 for native pixels
+    resampling_kms : as in `lines.fit.fit_spectra`, 0 for native pixels
     seed : of the draws
 
     """

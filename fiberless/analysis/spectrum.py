@@ -37,6 +37,15 @@ class Spectrum:
     UsageError
         `fits-shape` if lengths differ or wavelengths do not ascend.
 
+    Examples
+    --------
+    >>> import fiberless
+    >>> import numpy as np
+    >>> wave_aa = np.arange(4000.0, 8500.0)
+    >>> spectrum = fiberless.Spectrum(wave_aa, flux=np.ones(4500), uncertainty=np.full(4500, 0.1))
+    >>> spectrum.frame, spectrum.kind
+    ('observed', 'observed')
+
     """
 
     wave_aa: FloatArray

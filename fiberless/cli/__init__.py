@@ -5,7 +5,19 @@ Heavy rooms are imported inside the commands, so that `fiberless --help` is quic
 
 import typer
 
-from fiberless.cli import cascade, evaluation, images, keys, measure, sdss_data, service, spectra, training
+from fiberless.cli import (
+    cascade,
+    evaluation,
+    images,
+    keys,
+    measure,
+    models,
+    sdss_data,
+    service,
+    spectra,
+    training,
+)
+from fiberless.cli.extras import missing_extra
 from fiberless.cli.program import app
 from fiberless.errors import FiberlessError
 
@@ -17,6 +29,7 @@ __all__ = [
     "keys",
     "main",
     "measure",
+    "models",
     "sdss_data",
     "service",
     "spectra",
@@ -25,9 +38,17 @@ __all__ = [
 
 
 def main() -> None:
-    """Run the command line; a `FiberlessError` becomes one clear line and exit code 2."""
+    """Run the command line; what goes wrong becomes one clear line and exit code 2.
+
+    That is a `FiberlessError`, or a module that an extra of the package brings and nobody installed.
+    """
     try:
         app()
+    except ModuleNotFoundError as error:
+        if (advice := missing_extra(error)) is None:
+            raise
+        typer.echo(f"fiberless: {advice}", err=True)
+        raise SystemExit(2) from error
     except FiberlessError as error:
         typer.echo(f"fiberless: {error}", err=True)
         raise SystemExit(2) from error

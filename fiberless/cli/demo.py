@@ -1,25 +1,22 @@
 """`run_demo`: the whole way once: start the service, post the example galaxy, show and write the result."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from fiberless.cli.output import job_progress, write_products
 from fiberless.cli.property_table import property_table
 from fiberless.client import Client
 from fiberless.contract import Job, Prediction
 from fiberless.errors import UsageError
-from fiberless.images.fits.read import read_cutout
-from fiberless.products.plot import plot_prediction
 from fiberless.service.launcher import Stack
 from fiberless.service.settings import Settings
 
-__all__ = ["job_progress", "run_demo", "write_products"]
+__all__ = ["run_demo"]
 
 _READY_SECONDS: Final = 300.0
 
@@ -56,30 +53,6 @@ def run_demo(image: Path, *, out: Path, settings: Settings, console: Console) ->
                 for path in write_products(client, prediction, out=out, name=image.stem):
                     console.print(f"wrote {path}")
     return prediction
-
-
-def write_products(client: Client, prediction: Prediction, *, out: Path, name: str) -> list[Path]:
-    """Write a prediction as FITS, JSON and PNG into a folder; returns the paths."""
-    out.mkdir(parents=True, exist_ok=True)
-    paths = [out / f"{name}.{kind}" for kind in ("fits", "json", "png")]
-    paths[0].write_bytes(client.spectrum_fits(prediction.id))
-    paths[1].write_text(prediction.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-    plot_prediction(prediction, read_cutout(client.cutout_fits(prediction.id)), paths[2])
-    return paths
-
-
-@contextmanager
-def job_progress(console: Console, first: str = "starting the service") -> Iterator[Callable[[Job], None]]:
-    """Progress line of one job; yields the callback that moves it."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        line = progress.add_task(first, total=None)
-
-        def show(job: Job) -> None:
-            text = f"job {job.id[:8]}…: {job.phase.lower()}, {job.progress.stage}"
-            progress.update(line, description=text, completed=job.progress.done, total=job.progress.total)
-
-        yield show
 
 
 def _tending(stack: Stack, show: Callable[[Job], None]) -> Callable[[Job], None]:

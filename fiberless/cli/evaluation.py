@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fiberless.cli.numbers import numbers_by_version
-from fiberless.cli.program import app
+from fiberless.cli.program import ModelStore, app
 from fiberless.cli.progress import command_line, progress_bars, report_on
 from fiberless.errors import UsageError
 
@@ -18,7 +18,7 @@ __all__ = ["ablate", "compare", "evaluate", "unusual"]
 def evaluate(
     *,
     model: Annotated[str | None, typer.Option(help="Version; default: the store's.")] = None,
-    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
+    store: ModelStore,
     data: Annotated[Path, typer.Option(help="Held-out data set.", exists=True)],
     train: Annotated[Path, typer.Option(help="Data set that the baselines learn from.", exists=True)],
     limit: Annotated[int | None, typer.Option(min=1, help="Galaxies used; default: all.")] = None,
@@ -74,7 +74,7 @@ def evaluate(
 def compare(
     *,
     model: Annotated[list[str], typer.Option(help="Twice: the version judged, and the one beside it.")],
-    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
+    store: ModelStore,
     data: Annotated[Path, typer.Option(help="Held-out data set.", exists=True)],
     limit: Annotated[int | None, typer.Option(min=2, help="Galaxies used; default: all.")] = None,
     candidates: Annotated[int, typer.Option(min=2, help="Candidates drawn for each galaxy.")] = 25,
@@ -135,7 +135,7 @@ def ablate(
     candidates: Annotated[int, typer.Option(min=2, help="Candidates a galaxy.")] = 50,
     out: Annotated[Path | None, typer.Option(help="Folder for JSON and Markdown.")] = None,
     record: Annotated[str | None, typer.Option(help="Version whose manifest and card take it in.")] = None,
-    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
+    store: ModelStore,
 ) -> None:
     """Show what the pixels add over aperture photometry: train the denoiser with and without them."""
     from fiberless.evaluation.ablation import ablate as run_ablation
@@ -164,7 +164,7 @@ def ablate(
 def unusual(
     *,
     model: Annotated[str | None, typer.Option(help="Version; default: the store's.")] = None,
-    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
+    store: ModelStore,
     data: Annotated[Path, typer.Option(help="Held-out simulated galaxies.", exists=True)],
     limit: Annotated[int, typer.Option(min=10, help="Galaxies used.")] = 1000,
 ) -> None:

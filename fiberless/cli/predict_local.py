@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fiberless.cli.predict_remote import show_prediction
 from fiberless.contract import PredictionOptions, PredictionRequest, Target
-from fiberless.contract.manifest import read_manifest, resolve_version, verify_files
+from fiberless.contract.model_stores import find_version
 from fiberless.images.cutout import Cutout
 from fiberless.images.fits.read import read_cutout
 from fiberless.inference.predictor import load_predictor
@@ -36,7 +36,7 @@ def predict_locally(
     ----------
     images : FITS files, one galaxy each
     target : a place or a name, whose image the configured sources are asked for; None for files alone
-    settings : model store, device and image sources
+    settings : default model, device and image sources
     options : fields of `PredictionOptions`
     as_json : print documents, one a line, and everything else on standard error
     out : folder for FITS, JSON and PNG; None writes none
@@ -48,9 +48,8 @@ def predict_locally(
 
     """
     console = Console(stderr=as_json)
-    version = options.get("model") or settings.default_model or resolve_version(settings.model_store, None)
-    verify_files(settings.model_store, read_manifest(settings.model_store, version))
-    predictor = load_predictor(settings.model_store, version, device=settings.device)
+    store, version = find_version(options.get("model") or settings.default_model)
+    predictor = load_predictor(store, version, device=settings.device)
     for name, cutout in _cutouts(images, target, settings):
         chosen = PredictionOptions.model_validate({"label": name[:128], **options, "model": version})
         (result,) = predictor.predict([PredictionRequest(cutout, chosen)])

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from fiberless.cli.demo import job_progress, write_products
+from fiberless.cli.output import job_progress, write_products
 from fiberless.cli.property_table import property_table
 from fiberless.client import Client
 from fiberless.contract import Prediction, Target

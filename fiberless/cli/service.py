@@ -5,16 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fiberless.cli.program import app
+from fiberless.cli.program import ServiceUrl, app
 
 if TYPE_CHECKING:
     from fiberless.contract import Target
 
-__all__ = ["demo", "get_object", "models", "predict", "serve"]
-
-ServiceUrl = Annotated[
-    str | None, typer.Option(help="Where the service listens; default: FIBERLESS_URL, else this machine.")
-]
+__all__ = ["demo", "get_object", "predict", "serve"]
 
 
 @app.command()
@@ -102,18 +98,6 @@ def get_object(
     from fiberless.cli.predict_remote import show_object
 
     show_object(name, url=url, as_json=as_json)
-
-
-@app.command()
-def models(
-    *,
-    url: ServiceUrl = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document.")] = False,
-) -> None:
-    """List the models of a service."""
-    from fiberless.cli.predict_remote import show_models
-
-    show_models(url=url, as_json=as_json)
 
 
 def _target_of(ra: float | None, dec: float | None, object_id: str | None) -> "Target | None":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fiberless.cli.program import app
+from fiberless.cli.program import ModelStore, app
 
 __all__ = ["spectra"]
 
@@ -15,7 +15,7 @@ def spectra(
     files: Annotated[list[Path], typer.Argument(help="SDSS spec or spec-lite files.", exists=True)],
     *,
     model: Annotated[str | None, typer.Option(help="Version; default: the store's.")] = None,
-    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
+    store: ModelStore,
     data: Annotated[Path | None, typer.Option(help="Simulated data set to compare indices with.")] = None,
 ) -> None:
     """Fit observed spectra with a model's basis: χ² per pixel, breaks, Balmer absorption, line widths."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from fiberless.cli.program import app, data_app
+from fiberless.cli.program import ModelStore, app, data_app
 from fiberless.cli.progress import command_line, progress_bars, report_on
 from fiberless.errors import UsageError
 from fiberless.training.config import StageName
@@ -149,7 +149,7 @@ def colours(
     images: Annotated[list[Path], typer.Argument(help="FITS cutouts, one galaxy each.", exists=True)],
     *,
     model: Annotated[str | None, typer.Option(help="Version; default: the store's.")] = None,
-    store: Annotated[Path, typer.Option(help="Model store.")] = Path("model_store"),
+    store: ModelStore,
     seed: Annotated[int, typer.Option(min=0, help="As in the service: same seed, same numbers.")] = 0,
     candidates: Annotated[int | None, typer.Option(min=2, help="Default: the version's.")] = None,
 ) -> None:

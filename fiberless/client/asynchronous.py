@@ -31,7 +31,19 @@ T = TypeVar("T")
 
 
 class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
-    """The calls of `Client`, to be awaited; parameters, answers and errors are the same."""
+    """The calls of `Client`, to be awaited; parameters, answers and errors are the same.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> import fiberless
+    >>> async def predict():
+    ...     async with fiberless.AsyncClient("http://127.0.0.1:8000") as client:
+    ...         return await client.predict("examples/galaxy.fits", n_candidates=4)
+    >>> len(asyncio.run(predict()).candidates)
+    4
+
+    """
 
     _http_type = httpx.AsyncClient
 

@@ -50,9 +50,11 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
 
     Examples
     --------
-    >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
-    ...     prediction = client.predict("galaxy.fits", n_candidates=50)
-    ...     print(prediction.properties.redshift)
+    >>> import fiberless
+    >>> with fiberless.Client("http://127.0.0.1:8000") as client:
+    ...     prediction = client.predict("examples/galaxy.fits", n_candidates=4)
+    >>> prediction.kind, len(prediction.candidates)
+    ('predicted-spectrum', 4)
 
     """
 

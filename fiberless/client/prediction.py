@@ -16,7 +16,20 @@ __all__ = ["Prediction"]
 
 
 class Prediction(contract.Prediction):
-    """A predicted spectrum and what was measured on its candidates. Never an observation."""
+    """A predicted spectrum and what was measured on its candidates. Never an observation.
+
+    The same class whether a service predicted it or a model in this process.
+
+    Examples
+    --------
+    >>> import fiberless
+    >>> prediction = fiberless.load_model().predict("examples/galaxy.fits", n_candidates=4)
+    >>> prediction.to_table().colnames[:3]
+    ['wavelength', 'flux', 'uncertainty']
+    >>> fiberless.Prediction.model_validate_json(prediction.model_dump_json(by_alias=True)) == prediction
+    True
+
+    """
 
     links: contract.PredictionLinks | None = Field(
         default=None,

@@ -6,10 +6,10 @@ network) and a text file `DEFAULT` that names the version used when a caller nam
 
 import hashlib
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fiberless.errors import FatalError, UsageError
 
@@ -54,6 +54,16 @@ class Manifest(BaseModel):
     metrics: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(description="sha256 of each file beside the manifest")
     weights_sha256: str
+
+    @field_validator("files")
+    @classmethod
+    def _stay_inside(cls, files: dict[str, str]) -> dict[str, str]:
+        """No file lies outside of the version's own folder."""
+        for name in files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name or path.as_posix() != name:
+                raise ValueError(f"{name!r} does not name a file inside the version's folder")
+        return files
 
 
 def file_sha256(path: Path) -> str:

@@ -44,7 +44,16 @@ class _Frozen(BaseModel):
 
 
 class Measurement(_Frozen):
-    """A physical quantity with its interval."""
+    """A physical quantity with its interval.
+
+    Examples
+    --------
+    >>> import fiberless
+    >>> redshift = fiberless.Measurement(value=0.095, lower=0.083, upper=0.107, unit="", method="example")
+    >>> redshift.level, redshift.flag.value
+    (0.68, 'ok')
+
+    """
 
     value: float | None = Field(description="Posterior median; null if it cannot be measured")
     lower: float | None = Field(description="Lower end of the central interval")

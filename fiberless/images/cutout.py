@@ -63,6 +63,14 @@ class Cutout:
         `fits-shape` if the array is not (5, H, W), `no-valid-pixels` or `flux-out-of-range` if a value is
         not finite.
 
+    Examples
+    --------
+    >>> import fiberless
+    >>> import numpy as np
+    >>> cutout = fiberless.Cutout(np.zeros((5, 64, 64)), ra=38.35502, dec=-0.15570, ebv=0.0)
+    >>> cutout.flux_nmgy.shape, cutout.pixel_scale_arcsec
+    ((5, 64, 64), 0.396)
+
     """
 
     flux_nmgy: FloatArray

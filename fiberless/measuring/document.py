@@ -10,11 +10,11 @@ __all__ = ["MeasuredSpectrum"]
 
 
 class MeasuredSpectrum(BaseModel):
-    """The document of `fiberless measure`, one a file."""
+    """All that was found in one spectrum: what `fiberless measure` prints and `fiberless.measure` returns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    file: str = Field(description="Name of the file, without its folder")
+    file: str = Field(description="Name of the file, without its folder; `spectrum` of one in memory")
     kind: Literal["observed", "predicted"] = Field(description="Whether light was ever measured")
     redshift: Measurement
     redshift_issues: tuple[str, ...] = Field(

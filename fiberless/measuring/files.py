@@ -74,19 +74,24 @@ def measure_file(
         `not-a-spectrum`, `unknown-unit`, `no-valid-pixels`, or `invalid-parameter` for redshift or E(B−V).
 
     """
+    return measure_spectrum(read_spectrum_file(path, air=air), redshift=redshift, ebv=ebv)
+
+
+def measure_spectrum(
+    source: SpectrumFile, *, redshift: float | None = None, ebv: float = 0.0
+) -> MeasuredFile:
+    """Measure what was read; parameters and errors as of `measure_file`."""
     if redshift is not None and not _REDSHIFT_RANGE[0] <= redshift <= _REDSHIFT_RANGE[1]:
         low, high = _REDSHIFT_RANGE
         raise UsageError("invalid-parameter", f"z = {redshift:g} is outside {low:g} to {high:g}")
     if not 0.0 <= ebv <= MAX_EBV:
         raise UsageError("invalid-parameter", f"E(B-V) = {ebv:g} is outside 0 to {MAX_EBV:g}")
-    return measure_spectrum(_dereddened(read_spectrum_file(path, air=air), ebv), redshift=redshift)
-
-
-def measure_spectrum(source: SpectrumFile, *, redshift: float | None = None) -> MeasuredFile:
-    """Measure what was read; as `measure_file`."""
     if source.candidates is not None:
         return _predicted(source)
-    source = _with_noise(source)
+    return _observed(_with_noise(_dereddened(source, ebv)), redshift)
+
+
+def _observed(source: SpectrumFile, redshift: float | None) -> MeasuredFile:
     pixels = _pixels(source)
     found = find_redshift(pixels)
     document = MeasuredSpectrum(
@@ -136,8 +141,8 @@ def _complete(
 
 
 def _dereddened(source: SpectrumFile, ebv: float) -> SpectrumFile:
-    """The file without the Milky Way's dust; predicted spectra come without it already."""
-    if ebv == 0 or source.candidates is not None:
+    """An observed spectrum without the Milky Way's dust."""
+    if ebv == 0:
         return source
     spectrum = source.spectrum
     factor = 10 ** (0.4 * _AV_PER_EBV * ebv * cardelli_curve(spectrum.wave_aa))

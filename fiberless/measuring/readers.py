@@ -22,7 +22,7 @@ from fiberless.astro.wavelength import air_to_vacuum
 from fiberless.errors import UsageError
 from fiberless.sources.sdss.spec_file import BRIGHT_SKY, PipelineValues, is_sdss, read_sdss
 
-__all__ = ["Candidates", "SpectrumFile", "read_spectrum_file"]
+__all__ = ["Candidates", "SpectrumFile", "check_spectrum", "convert_specutils", "read_spectrum_file"]
 
 _FLUX_UNIT: Final = units.Unit("1e-17 erg / (s cm2 Angstrom)")
 _WAVE_NAMES: Final = ("wavelength", "wave", "lambda", "lam", "wl", "wavelength_aa", "wave_aa")
@@ -165,7 +165,7 @@ def _from_table(path: Path, table: Table, *, air: bool) -> SpectrumFile:
     if columns[1].unit is None:
         notes.append("no flux unit given: taken as 1e-17 erg / (s cm2 Angstrom)")
     error = _in_unit(path, columns[2], _FLUX_UNIT) if len(columns) > 2 else None
-    return _checked(path, wave_aa, flux, error=error, air=air, notes=notes)
+    return check_spectrum(path, wave_aa, flux, error=error, air=air, notes=notes)
 
 
 def _chosen_columns(path: Path, table: Table) -> list[Any]:
@@ -202,19 +202,34 @@ def _from_specutils(path: Path, *, air: bool) -> SpectrumFile:
         raise UsageError("not-a-spectrum", detail) from error
     try:
         with warnings.catch_warnings(action="ignore"):
-            read = specutils.Spectrum.read(str(path))
+            return convert_specutils(specutils.Spectrum.read(str(path)), path, air=air)
+    except UsageError:
+        raise
+    except Exception as error:
+        # its many loaders raise whatever their authors' code met with
+        raise UsageError("not-a-spectrum", f"{path.name}: specutils cannot read it: {error}") from error
+
+
+def convert_specutils(read: Any, path: Path, *, air: bool) -> SpectrumFile:
+    """A spectrum of specutils in our units; `path` names it in messages. Raises as `check_spectrum`.
+
+    Raises
+    ------
+    UsageError
+        `unknown-unit` if axis or flux are of another kind.
+
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
             wave_aa = np.asarray(read.spectral_axis.to_value(units.AA, equivalencies=units.spectral()))
             density = units.spectral_density(read.spectral_axis)
             flux = np.asarray(read.flux.to_value(_FLUX_UNIT, equivalencies=density))
             deviation = _specutils_error(read, density)
     except units.UnitConversionError as error:
         raise UsageError("unknown-unit", f"{path.name}: {error}") from error
-    except Exception as error:
-        # its many loaders raise whatever their authors' code met with
-        raise UsageError("not-a-spectrum", f"{path.name}: specutils cannot read it: {error}") from error
     if read.mask is not None:
         flux = np.where(read.mask, np.nan, flux)
-    return _checked(path, wave_aa, flux, error=deviation, air=air, notes=["read by specutils"])
+    return check_spectrum(path, wave_aa, flux, error=deviation, air=air, notes=["read by specutils"])
 
 
 def _specutils_error(read: Any, density: Any) -> FloatArray | None:
@@ -226,7 +241,7 @@ def _specutils_error(read: Any, density: Any) -> FloatArray | None:
     return np.asarray((deviation.array * unit).to_value(_FLUX_UNIT, equivalencies=density))
 
 
-def _checked(
+def check_spectrum(
     path: Path,
     wave_aa: FloatArray,
     flux: FloatArray,
@@ -235,7 +250,23 @@ def _checked(
     air: bool,
     notes: list[str],
 ) -> SpectrumFile:
-    """The spectrum in ascending vacuum wavelengths, if it is one."""
+    """The spectrum in ascending vacuum wavelengths, if it is one.
+
+    Parameters
+    ----------
+    path : names the spectrum in messages
+    wave_aa : (L,) Å, in any order
+    flux : (L,) 1e-17 erg/(s cm2 Å); NaN where a pixel is not to be used
+    error : (L,) standard deviation of `flux`, or None
+    air : whether `wave_aa` are wavelengths in air
+    notes : what had to be assumed
+
+    Raises
+    ------
+    UsageError
+        `not-a-spectrum`, `no-valid-pixels`.
+
+    """
     if np.ndim(flux) != 1 or np.shape(wave_aa) != np.shape(flux):
         raise UsageError("not-a-spectrum", f"{path.name}: one spectrum a file, not of shape {np.shape(flux)}")
     if wave_aa.size < _MIN_PIXELS or not np.isfinite(wave_aa).all():

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from fiberless.contract.model_stores import model_store
+
 __all__ = ["LOOPBACK", "CutoutSourceName", "Settings"]
 
 CutoutSourceName: TypeAlias = Literal["archive", "frames", "sdss", "hips"]
@@ -65,7 +67,10 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; default: SQLite in data_dir")
     blob_url: str | None = Field(default=None, description="fsspec URL of the blobs; default: data_dir/blobs")
     redis_url: str | None = Field(default=None, description="Broker URL; `serve` starts its own if unset")
-    model_store: Path = Field(default=Path("model_store"), description="Folder of model versions")
+    model_store: Path = Field(
+        default_factory=model_store,
+        description="Folder of model versions; default: beside the package, else the user's own",
+    )
     default_model: str | None = Field(default=None, description="Version used when a caller names none")
     device: str = Field(default="auto", description="torch device; auto takes CUDA where there is one")
     frames_dir: Path | None = Field(default=None, description="Folder of corrected SDSS frames to cut from")

@@ -143,6 +143,9 @@ def _assignments(tree):
 def _defined(tree):
     """Names that a module binds at its top level."""
     names = {name for name, _ in _assignments(tree)}
+    for name, value in _assignments(tree):
+        if name == "_HOME_OF":  # of names that are loaded when they are asked for
+            names.update(ast.literal_eval(value))
     for node in tree.body:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():

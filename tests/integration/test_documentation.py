@@ -113,7 +113,7 @@ def check_command(words):
 def check_fiberless(words):
     command = typer.main.get_command(app)
     rest = list(words)
-    while isinstance(command, TyperGroup):
+    while isinstance(command, TyperGroup) and rest and not rest[0].startswith("-"):
         name = rest.pop(0)
         assert name in command.commands, words
         command = command.commands[name]
@@ -174,6 +174,8 @@ def test_the_documentation_builds_without_a_warning(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     settings = (source / "reference" / "settings.md").read_text()
+    assert ".. autofunction:: fiberless.load_model" in (source / "reference" / "python.md").read_text()
+    assert "n_candidates" in (tmp_path / "html" / "reference" / "python.html").read_text()
     assert "`FIBERLESS_BATCH_SIZE` | `16` |" in settings
     assert "## POST `/api/v1/predictions`" in (source / "reference" / "http.md").read_text()
     assert "## `fiberless predict`" in (source / "reference" / "cli.md").read_text()

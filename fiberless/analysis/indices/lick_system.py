@@ -82,7 +82,7 @@ def lick_system_values(
     redshift : (N,)
     fit : of the same spectra; its continuum stands in for pixels that are missing
     sigma_star_kms : (N,) or None
-    resampling_kms : as in `line_fit.fit_spectra`
+    resampling_kms : as in `lines.fit.fit_spectra`
 
     Returns
     -------

@@ -53,7 +53,7 @@ def gas_kinematics(
     fit : of that spectrum, over `VELOCITY_SEARCH_KMS`
     lines : as reported
     rng : of the noise
-    resampling_kms : as in `line_fit.fit_spectra`
+    resampling_kms : as in `lines.fit.fit_spectra`
 
     """
     if Flag.OK not in (lines[name].flux.flag for name in KINEMATIC_LINES):

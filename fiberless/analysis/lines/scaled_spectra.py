@@ -51,7 +51,7 @@ class ScaledSpectra:
 
     @classmethod
     def of(cls, pixels: PixelFlux, redshift: FloatArray, *, resampling_kms: float) -> Self:
-        """Spectra (N, L) of the observed frame at redshifts (N,); arguments as in `line_fit.fit_spectra`."""
+        """Spectra (N, L) of the observed frame at redshifts (N,); arguments as in `lines.fit.fit_spectra`."""
         z = np.where(np.isfinite(redshift), redshift, 0.0)
         binned = pixels.rebin(FIT_EDGES_AA * (1 + z[:, None]))
         usable = binned.coverage >= _MIN_PIXEL_COVERAGE

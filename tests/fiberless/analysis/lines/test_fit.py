@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from fiberless.analysis import line_fit
+from fiberless.analysis.lines import fit as line_fit
 from fiberless.analysis.lines.continuum import FIT_EDGES_AA, FIT_WAVE_AA, emission_mask
 from fiberless.analysis.lines.emission import FITTED_LINES
 from fiberless.analysis.lines.fit import fit_spectra

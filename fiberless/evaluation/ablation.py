@@ -26,8 +26,8 @@ from fiberless.inference.sampler import initial_noise, sample
 from fiberless.nn import LatentDenoiser
 from fiberless.training.config import StageName, TrainingConfig
 from fiberless.training.diffusion import DenoiserData, denoiser_loss
-from fiberless.training.place import Place
 from fiberless.training.prepared import Prepared, read_prepared
+from fiberless.training.process import TrainingProcess
 from fiberless.training.stage import Stage, run_stage
 
 __all__ = ["LATENT_CRPS", "Caches", "ablate", "read_caches"]
@@ -164,14 +164,14 @@ def _trained(caches: Caches, arm: str, *, steps: int, seed: int, progress: Progr
         depth=config.denoiser_depth,
         condition_depth=config.condition_depth,
     )
-    place = Place()
+    process = TrainingProcess()
     stage = Stage(
         name=StageName.DENOISER,
         config=config.denoiser.model_copy(update={"checkpoint_steps": steps}),
         module=denoiser,
-        loss=lambda generator: denoiser_loss(denoiser, learned, config, generator, place=place),
+        loss=lambda generator: denoiser_loss(denoiser, learned, config, generator, process=process),
         validate=lambda: float("nan"),
-        look=lambda *_: None,
+        plot=lambda *_: None,
     )
     name = f"{'pixels too' if arm == 'both' else 'apertures'} {seed}"
     with TemporaryDirectory() as folder:
@@ -179,7 +179,7 @@ def _trained(caches: Caches, arm: str, *, steps: int, seed: int, progress: Progr
             stage,
             Path(folder),
             seed=seed,
-            place=place,
+            process=process,
             progress=lambda done, total, _loss: progress(name, done, total),
         )
     return denoiser.eval().bfloat16()

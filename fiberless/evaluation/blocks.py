@@ -17,8 +17,8 @@ from safetensors.numpy import load_file, save
 
 from fiberless.arrays import FloatArray
 from fiberless.contract.manifest import Manifest
-from fiberless.evaluation.drawing import in_half_precision, seeds_of
 from fiberless.evaluation.pairs import measure_many
+from fiberless.evaluation.sampling import in_half_precision, seeds_of
 from fiberless.evaluation.targets import measure_observed_targets, measure_targets
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.family import Candidates, Family

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import FloatArray, IntArray
-from fiberless.evaluation.drawing import Drawn
 from fiberless.evaluation.metrics import posterior_median
+from fiberless.evaluation.sampling import Drawn
 
 __all__ = ["CHOICE_SIZES", "CHOICE_TARGETS", "choice_table", "medoid_of"]
 

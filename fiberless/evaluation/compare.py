@@ -24,8 +24,8 @@ from fiberless.evaluation.blocks import (
     candidate_targets,
     draw_blocks,
 )
+from fiberless.evaluation.bootstrap import Difference, Statistic, bootstrap, r2_of
 from fiberless.evaluation.metrics import crps_each, photo_z, posterior_median, posterior_score, usable
-from fiberless.evaluation.paired import Difference, Statistic, bootstrap, r2_of
 from fiberless.evaluation.pairs import HeldOut, Progress, read_held_out
 from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS
 

@@ -13,7 +13,6 @@ from fiberless.evaluation.agn import AGN_DEFINITIONS, AgnScore, agn_scores
 from fiberless.evaluation.baselines import cnn_baseline, constant_baseline, mlp_baseline, neighbours
 from fiberless.evaluation.calibration import JointCalibration, Uniformity, joint_calibration, pit, uniformity
 from fiberless.evaluation.choice import choice_table
-from fiberless.evaluation.drawing import Drawn, draw_candidates, in_half_precision
 from fiberless.evaluation.gates import gates
 from fiberless.evaluation.metrics import (
     PhotoZ,
@@ -33,6 +32,7 @@ from fiberless.evaluation.pairs import (
     true_latents,
 )
 from fiberless.evaluation.sampler_check import basis_rms, width_ratio
+from fiberless.evaluation.sampling import Drawn, draw_candidates, in_half_precision
 from fiberless.inference.basis import without_amplitude
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.latent import LatentFamily

@@ -13,8 +13,8 @@ import numpy as np
 from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.evaluation.blocks import candidate_targets
+from fiberless.evaluation.bootstrap import bootstrap_error
 from fiberless.evaluation.metrics import crps_each, posterior_median, sample_quantiles, usable
-from fiberless.evaluation.paired import bootstrap_error
 from fiberless.inference.family import Candidates
 from fiberless.inference.latent import LatentCandidates
 

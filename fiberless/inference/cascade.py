@@ -203,7 +203,7 @@ class CascadeFamily(Family):
         parts = []
         for start in range(0, len(rows), _ROWS):
             chosen = slice(start, start + _ROWS)
-            predict = _Prediction(
+            predict = _NoiseEstimate(
                 self.low if stage == "low" else self.high,
                 tokens[galaxy[chosen]],
                 None if beside is None else beside[chosen],
@@ -220,7 +220,7 @@ class CascadeFamily(Family):
 
 
 @dataclass(frozen=True, eq=False)
-class _Prediction:
+class _NoiseEstimate:
     """A network with all that it is told besides the noisy spectrum."""
 
     network: Any

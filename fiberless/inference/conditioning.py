@@ -22,7 +22,7 @@ from fiberless.images.apertures import (
 )
 from fiberless.images.cutout import CUTOUT_PIXELS, Cutout
 from fiberless.inference.frozen_arrays import FrozenArrays
-from fiberless.inference.novelty import NoveltyDetector, Oddity
+from fiberless.inference.outlier_score import OutlierDetector, OutlierScore
 from fiberless.inference.pixel_checks import pixel_statistics
 
 __all__ = [
@@ -151,7 +151,7 @@ class ConditionScaler(FrozenArrays):
     photometry_std: FloatArray
     feature_mean: FloatArray
     feature_std: FloatArray
-    novelty: NoveltyDetector
+    novelty: OutlierDetector
 
     @classmethod
     def fit(
@@ -171,7 +171,7 @@ class ConditionScaler(FrozenArrays):
             photometry_std=rows.std(axis=0),
             feature_mean=np.zeros(feature_size, dtype=np.float32),
             feature_std=np.ones(feature_size, dtype=np.float32),
-            novelty=NoveltyDetector.fit(photometry, pixels, r_magnitude),
+            novelty=OutlierDetector.fit(photometry, pixels, r_magnitude),
         )
 
     def with_features(self, features: FloatArray) -> Self:
@@ -190,6 +190,6 @@ class ConditionScaler(FrozenArrays):
         scaled: FloatArray = ((features - self.feature_mean) / self.feature_std).astype(np.float32)
         return scaled
 
-    def oddities(self, conditions: Conditions) -> list[tuple[Oddity, ...]]:
+    def outliers(self, conditions: Conditions) -> list[tuple[OutlierScore, ...]]:
         """What is unlike the training set in each of B images, if anything."""
-        return self.novelty.oddities(conditions.photometry, conditions.pixels, conditions.r_magnitude)
+        return self.novelty.outliers(conditions.photometry, conditions.pixels, conditions.r_magnitude)

@@ -84,7 +84,7 @@ class Predictor:
             steps=steps,
             on_step=lambda done: tell(JobProgress(stage="predicting", done=done, total=steps)),
         )
-        oddities = self.family.condition_scaler.oddities(conditions)
+        outliers = self.family.condition_scaler.outliers(conditions)
         engine = Engine(self.manifest, str(self.family.device), self.family.dtype)
         return [
             build_result(
@@ -96,7 +96,7 @@ class Predictor:
                     score=drawn.score[b],
                     medoid=int(drawn.medoid[b]),
                     r_magnitude=float(conditions.r_magnitude[b]),
-                    oddities=oddities[b],
+                    outliers=outliers[b],
                     ln_flux_observed=_row(drawn.ln_flux_observed, b),
                 ),
                 engine,

@@ -32,7 +32,7 @@ from fiberless.contract.manifest import Manifest
 from fiberless.contract.properties import Flag, Properties
 from fiberless.errors import FatalError
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
-from fiberless.inference.novelty import Oddity, reported
+from fiberless.inference.outlier_score import OutlierScore, reported
 from fiberless.inference.physical_properties import physical_properties
 from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
 
@@ -63,7 +63,7 @@ class Drawn:
     physical : {name: (K,)}, see `fiberless.inference.physical`
     medoid : index of the medoid
     r_magnitude : r inside 7"; NaN where the flux is not positive
-    oddities : what is unlike the training set
+    outliers : what is unlike the training set
     ln_flux_observed : (K, 4500), see `fiberless.inference.family.Candidates`; where there is no
         `ln_flux_rest`
 
@@ -75,7 +75,7 @@ class Drawn:
     score: FloatArray
     medoid: int
     r_magnitude: float
-    oddities: tuple[Oddity, ...]
+    outliers: tuple[OutlierScore, ...]
     ln_flux_observed: FloatArray | None = None
 
     def flux(self) -> FloatArray:
@@ -188,8 +188,11 @@ def _warnings(request: PredictionRequest, drawn: Drawn, manifest: Manifest) -> t
     if not request.is_ebv_known:
         detail = "no position, EBV card or option: the image is taken as corrected for Galactic extinction"
         found.append(PredictionWarning(code="extinction_unknown", detail=detail))
-    told = reported(drawn.oddities, is_bright=is_bright_enough)
-    return (*found, *(PredictionWarning(code="out_of_distribution", detail=odd.detail) for odd in told))
+    told = reported(drawn.outliers, is_bright=is_bright_enough)
+    return (
+        *found,
+        *(PredictionWarning(code="out_of_distribution", detail=outlier.detail) for outlier in told),
+    )
 
 
 def _properties(

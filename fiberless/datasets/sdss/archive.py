@@ -17,7 +17,7 @@ from fiberless.datasets.sdss.options import USER_AGENT, Manners
 from fiberless.errors import FatalError, TransientError
 from fiberless.sources.download import asked_pause_seconds
 
-__all__ = ["Archive", "Fetched", "Pace"]
+__all__ = ["Archive", "Fetched", "RequestRate"]
 
 _MAX_BYTES: Final = 256 * 2**20
 _MISSING: Final = frozenset({404, 410})
@@ -35,7 +35,7 @@ class Fetched:
     sha256: str
 
 
-class Pace:
+class RequestRate:
     """Spaces requests of all threads evenly; a server that asks for a pause holds them all.
 
     Parameters
@@ -92,12 +92,12 @@ class Archive:
         manners: Manners,
         *,
         client: httpx.Client | None = None,
-        pace: Pace | None = None,
+        pace: RequestRate | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._root = root_url.rstrip("/")
         self._manners = manners
-        self._pace = pace or Pace(manners.requests_per_second)
+        self._pace = pace or RequestRate(manners.requests_per_second)
         self._jitter = jitter
         self._client = client or httpx.Client(
             limits=httpx.Limits(max_connections=manners.connections),

@@ -11,8 +11,8 @@ from fiberless.evaluation.blocks import (
     candidate_targets,
     draw_blocks,
 )
-from fiberless.evaluation.drawing import in_half_precision, seeds_of
 from fiberless.evaluation.pairs import read_held_out
+from fiberless.evaluation.sampling import in_half_precision, seeds_of
 from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS
 from fiberless.inference.store import load_family
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, toy_cascade, write_toy_cascade, write_toy_store

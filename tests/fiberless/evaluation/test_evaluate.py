@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from fiberless.evaluation.drawing import in_half_precision
 from fiberless.evaluation.evaluate import EvaluationOptions, evaluate
 from fiberless.evaluation.pairs import read_held_out, true_latents
+from fiberless.evaluation.sampling import in_half_precision
 from fiberless.evaluation.targets import PHYSICAL_TARGETS, SPECTRAL_TARGETS, TARGETS, measure_targets
 from fiberless.inference.physical import PHYSICAL_NAMES
 from fiberless.testing import toy_family

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fiberless.evaluation.choice import choice_table, medoid_of
-from fiberless.evaluation.drawing import Drawn
 from fiberless.evaluation.gates import LEAST_R2, gates
+from fiberless.evaluation.sampling import Drawn
 
 ROW = {"r2": 0.99, "r2_mean": 0.99, "crps": 0.8, "coverage_68": 0.68, "coverage_95": 0.95}
 GOOD = {

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from fiberless.datasets.sdss.archive import Pace
+from fiberless.datasets.sdss.archive import RequestRate
 from fiberless.datasets.sdss.options import USER_AGENT, Manners
 from fiberless.errors import FatalError, TransientError
 
@@ -38,7 +38,7 @@ def client(local, watch):
 
     def make(**manners):
         chosen = Manners(**{"requests_per_second": 4, "first_pause_seconds": 2, "attempts": 3} | manners)
-        pace = Pace(chosen.requests_per_second, clock=watch.clock, sleep=watch.sleep)
+        pace = RequestRate(chosen.requests_per_second, clock=watch.clock, sleep=watch.sleep)
         made.append(local.client(chosen, pace=pace, jitter=lambda: 1.0))
         return made[-1]
 
@@ -80,7 +80,7 @@ def test_pauses_double_with_each_failure(client, local, watch, wanted):
 def test_jitter_spreads_the_pauses(local, watch, wanted):
     path, to = next(iter(wanted.items()))
     local.faults[str(path)] = [503]
-    pace = Pace(4, clock=watch.clock, sleep=watch.sleep)
+    pace = RequestRate(4, clock=watch.clock, sleep=watch.sleep)
     archive = local.client(Manners(first_pause_seconds=2), pace=pace, jitter=lambda: 0.0)
     archive.fetch(path, to)
     archive.close()

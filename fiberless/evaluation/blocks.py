@@ -21,7 +21,7 @@ from fiberless.evaluation.pairs import measure_many
 from fiberless.evaluation.sampling import in_half_precision, seeds_of
 from fiberless.evaluation.targets import measure_observed_targets, measure_targets
 from fiberless.inference.conditioning import Conditions
-from fiberless.inference.family import Candidates, Family
+from fiberless.inference.family import Candidates, Family, Frame
 
 __all__ = ["CORE_SECONDS", "BlockCache", "Contestant", "candidate_targets", "draw_blocks"]
 
@@ -128,10 +128,8 @@ def draw_blocks(
 
 def candidate_targets(drawn: Candidates) -> dict[str, FloatArray]:
     """Targets (B, K) and classes of candidates, measured by the same code in either frame."""
-    in_rest_frame = drawn.ln_flux_rest is not None
-    spectra = np.asarray(drawn.ln_flux_rest if in_rest_frame else drawn.ln_flux_observed)
-    measure = measure_targets if in_rest_frame else measure_observed_targets
-    flat = spectra.reshape(-1, spectra.shape[-1])
+    measure = measure_targets if drawn.frame is Frame.REST else measure_observed_targets
+    flat = drawn.ln_flux.reshape(-1, drawn.ln_flux.shape[-1])
     values = measure_many(flat, drawn.redshift.reshape(-1), measure=measure)
     return {name: array.reshape(drawn.redshift.shape) for name, array in values.items()}
 

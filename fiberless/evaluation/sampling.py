@@ -8,10 +8,11 @@ import numpy as np
 
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.evaluation.pairs import HeldOut, Progress, measure_many
-from fiberless.evaluation.targets import CLASS, PHYSICAL_TARGETS, SPECTRAL_TARGETS
+from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS
 from fiberless.inference.cascade import CascadeFamily
-from fiberless.inference.family import Family
-from fiberless.inference.latent import LatentCandidates, LatentFamily
+from fiberless.inference.family import Candidates, Family
+from fiberless.inference.latent import LatentFamily
+from fiberless.inference.physical import PHYSICAL_NAMES
 from fiberless.inference.sampler import Seeds
 
 __all__ = ["Drawn", "draw_candidates", "in_half_precision", "seeds_of"]
@@ -87,19 +88,20 @@ def in_half_precision(family: _Family) -> _Family:
     return replace(family, **halved)
 
 
-def _reduced(drawn: LatentCandidates, ln_true: FloatArray, n_measured: int) -> Drawn:
+def _reduced(drawn: Candidates, ln_true: FloatArray, n_measured: int) -> Drawn:
     rows = np.arange(len(ln_true))
-    spectra, redshift = drawn.ln_flux_rest[:, :n_measured], drawn.redshift[:, :n_measured]
+    spectra, redshift = drawn.ln_flux[:, :n_measured], drawn.redshift[:, :n_measured]
     values = measure_many(spectra.reshape(-1, spectra.shape[-1]), redshift.reshape(-1))
     measured = {name: array.reshape(len(rows), -1) for name, array in values.items()}
     targets = {name: measured[name] for name in SPECTRAL_TARGETS} | {"redshift": drawn.redshift}
-    targets |= {name: drawn.physical[name] for name in PHYSICAL_TARGETS if name in drawn.physical}
+    columns = np.moveaxis(drawn.physical, -1, 0)
+    targets |= dict(zip(PHYSICAL_NAMES, columns, strict=True)) if len(columns) else {}
     return Drawn(
         targets=targets,
         classes=measured[CLASS],
         latent=drawn.latent,
         score=drawn.score,
         medoid=drawn.medoid,
-        residual_medoid=(drawn.ln_flux_rest[rows, drawn.medoid] - ln_true).astype(np.float16),
-        residual_candidate=(drawn.ln_flux_rest[:, 0] - ln_true).astype(np.float16),
+        residual_medoid=(drawn.ln_flux[rows, drawn.medoid] - ln_true).astype(np.float16),
+        residual_candidate=(drawn.ln_flux[:, 0] - ln_true).astype(np.float16),
     )

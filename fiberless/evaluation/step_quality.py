@@ -11,12 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.evaluation.blocks import candidate_targets
 from fiberless.evaluation.bootstrap import bootstrap_error
 from fiberless.evaluation.metrics import crps_each, posterior_median, sample_quantiles, usable
 from fiberless.inference.family import Candidates
-from fiberless.inference.latent import LatentCandidates
 
 __all__ = [
     "COEFFICIENTS",
@@ -48,13 +46,10 @@ Figures = dict[str, FloatArray]
 
 def quality_values(drawn: Candidates) -> dict[str, FloatArray]:
     """What is compared: quantities (B, K), every tenth pixel of ln F (B, K, 450), and latents if any."""
-    ln_flux = drawn.ln_flux_observed
-    if ln_flux is None:
-        ln_flux = resample_log_flux(np.asarray(drawn.ln_flux_rest), drawn.redshift, OBSERVED_WAVE_AA)
     targets = candidate_targets(drawn)
     values = {name: targets[name] for name in (*QUANTITIES, LINE)}
-    values["ln_flux"] = ln_flux[..., ::_PIXELS].astype(np.float32)
-    return values | ({"latent": drawn.latent} if isinstance(drawn, LatentCandidates) else {})
+    values["ln_flux"] = drawn.ln_flux_observed()[..., ::_PIXELS].astype(np.float32)
+    return values | ({"latent": drawn.latent} if drawn.latent.size else {})
 
 
 def judge(drawn: Mapping[int, Mapping[str, FloatArray]], truth: Mapping[str, FloatArray]) -> dict[str, Any]:

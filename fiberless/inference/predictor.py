@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from fiberless.arrays import FloatArray
 from fiberless.contract import JobProgress, PredictionRequest, PredictionResult, Watch
 from fiberless.contract.manifest import Manifest
 from fiberless.errors import UsageError
@@ -90,14 +89,9 @@ class Predictor:
             build_result(
                 request,
                 Drawn(
-                    ln_flux_rest=_row(drawn.ln_flux_rest, b),
-                    redshift=drawn.redshift[b],
-                    physical={name: values[b] for name, values in drawn.physical.items()},
-                    score=drawn.score[b],
-                    medoid=int(drawn.medoid[b]),
+                    candidates=drawn.galaxy(b),
                     r_magnitude=float(conditions.r_magnitude[b]),
                     outliers=outliers[b],
-                    ln_flux_observed=_row(drawn.ln_flux_observed, b),
                 ),
                 engine,
             )
@@ -122,11 +116,6 @@ def load_predictor(store: Path, version: str, *, device: str = "auto") -> Predic
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     family, manifest = load_family(store, version, chosen)
     return Predictor(family, manifest)
-
-
-def _row(array: FloatArray | None, b: int) -> FloatArray | None:
-    """One galaxy's part of what a family may not draw."""
-    return None if array is None else array[b]
 
 
 def _tell(watch: Watch | None, rows: Sequence[int], progress: JobProgress) -> None:

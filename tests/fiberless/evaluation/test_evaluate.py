@@ -100,4 +100,4 @@ def test_a_true_latent_decodes_to_its_galaxy(data):
     assert np.abs(np.median(ln_flux[:, 0] - pairs.ln_flux_rest, axis=1)).max() < 0.3
     physical = family.physical(latent, pairs.conditions.r_total_nmgy)
     for name in ("log_stellar_mass", "log_age", "metallicity"):
-        np.testing.assert_allclose(physical[name][:, 0], pairs.truth[name], atol=1e-4)
+        np.testing.assert_allclose(physical[:, 0, PHYSICAL_NAMES.index(name)], pairs.truth[name], atol=1e-4)

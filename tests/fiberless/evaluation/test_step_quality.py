@@ -120,4 +120,4 @@ def test_both_families_give_what_is_compared():
         found = quality_values(drawn)
         assert found["ln_flux"].shape == (2, 3, 450)
         assert {name: found[name].shape for name in QUANTITIES} == dict.fromkeys(QUANTITIES, (2, 3))
-        assert ("latent" in found) == bool(drawn.physical)
+        assert ("latent" in found) == bool(drawn.physical.size)

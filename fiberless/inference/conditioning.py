@@ -5,12 +5,12 @@ statistics of the training set.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, Self
 
 import numpy as np
 
-from fiberless.arrays import FloatArray
+from fiberless.arrays import FloatArray, IntArray
 from fiberless.astro.bands import BANDS, PIXEL_SCALE_ARCSEC, magnitude
 from fiberless.astro.extinction import deredden
 from fiberless.errors import UsageError
@@ -67,9 +67,14 @@ class Conditions:
     r_magnitude: FloatArray
     pixels: FloatArray
 
-    def __getitem__(self, rows: slice) -> Self:
+    def __getitem__(self, rows: slice | IntArray) -> Self:
         """Conditions of some of the galaxies."""
         return replace(self, **{name: array[rows] for name, array in vars(self).items()})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Conditions of several groups of galaxies one after another."""
+        return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
 
     def __len__(self) -> int:
         return len(self.image)

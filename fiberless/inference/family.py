@@ -1,8 +1,8 @@
 """`Family`: what a model is to those who ask it for spectra, whichever way it draws them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Self, TypeAlias
 
@@ -68,6 +68,17 @@ class Candidates:
         """Candidates of the galaxy in row b."""
         arrays = {name: value[b] for name, value in vars(self).items() if name != "frame"}
         return replace(self, **arrays)
+
+    def without_spectra(self) -> Self:
+        """All but the spectra, which take most of the memory: L = 0."""
+        return replace(self, ln_flux=np.zeros((*self.redshift.shape, 0), np.float32))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Candidates of several groups of galaxies, drawn by one family."""
+        names = [item.name for item in fields(cls) if item.name != "frame"]
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(frame=parts[0].frame, **arrays)
 
 
 @dataclass(frozen=True, eq=False)

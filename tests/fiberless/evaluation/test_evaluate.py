@@ -49,7 +49,7 @@ def test_figures_are_json_without_nan_and_complete(evaluation):
     assert figures["n"] == evaluation.n == len(evaluation.pairs.conditions)
     assert figures["n_candidates"] == 12
     assert 1 <= figures["retrieval"]["median_rank"] <= figures["n"]
-    latent_size = evaluation.drawn.latent.shape[-1]
+    latent_size = evaluation.drawn.candidates.latent.shape[-1]
     assert len(figures["sampler_width_ratio"]) == latent_size
     assert len(figures["joint"]["dimensions"]) == latent_size
     assert {row["method"] for row in figures["agn"]} == {"model", "neighbours"}
@@ -67,7 +67,9 @@ def test_candidates_of_a_galaxy_do_not_depend_on_how_many_are_evaluated(data, ev
     options = EvaluationOptions(n_candidates=12, n_measured=6, baseline_rows=60, mlp_steps=0, limit=20)
     fewer = evaluate(toy_family(), data, data, steps=4, options=options, progress=lambda *_: None)
     n = fewer.n
-    np.testing.assert_allclose(fewer.drawn.latent, evaluation.drawn.latent[:n], atol=0.02)
+    np.testing.assert_allclose(
+        fewer.drawn.candidates.latent, evaluation.drawn.candidates.latent[:n], atol=0.02
+    )
     assert "mlp" not in fewer.scores
 
 

@@ -16,7 +16,6 @@ from fiberless.astro.bands import BANDS
 from fiberless.contract import PredictionOptions
 
 __all__ = [
-    "FITS_CONTENT",
     "JOB_HEADERS",
     "NOT_MODIFIED",
     "OBJECT_HEADERS",
@@ -34,7 +33,6 @@ __all__ = [
 _COMPONENT: Final = "#/components/schemas/{model}"
 _EXTRA_MODELS: Final[tuple[type[BaseModel], ...]] = (ProblemDetail, PredictionBody, PredictionOptions)
 _BINARY: Final = {"type": "string", "format": "binary"}
-FITS_CONTENT: Final = {"application/fits": {"schema": _BINARY}}
 NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
     304: {"description": "The caller has it already (ETag)"}
 }

@@ -1,9 +1,14 @@
 """The one error tree, and the table of problems that it can name.
 
 FiberlessError
-├── UsageError      the caller's fault: answered 4xx, never retried
-├── TransientError  the world's fault: retried, then reported
-└── FatalError      our fault: reported, never retried
+├── UsageError               the caller's fault, a ValueError too: answered 4xx, never retried
+│   └── NotFound             the service has no such prediction, object, job, batch or page
+├── TransientError           the world's fault: retried, then reported
+│   ├── JobCancelled         somebody cancelled the job that a client waited for
+│   ├── JobTimeout           a client's patience ended before its job or batch; the work goes on
+│   └── ServiceUnreachable   no answer at all, after some tries
+├── FatalError               our fault: reported, never retried
+└── JobFailed                a job ended in an error, which is its `cause` and says whose fault it was
 
 Imports nothing of the project.
 """
@@ -14,11 +19,17 @@ from types import MappingProxyType
 from typing import Final
 
 __all__ = [
+    "CLIENT_SLUGS",
     "PROBLEMS",
     "ErrorKind",
     "FatalError",
     "FiberlessError",
+    "JobCancelled",
+    "JobFailed",
+    "JobTimeout",
+    "NotFound",
     "Problem",
+    "ServiceUnreachable",
     "TransientError",
     "UsageError",
 ]
@@ -98,6 +109,9 @@ PROBLEMS: Final = MappingProxyType(
     }
 )
 
+CLIENT_SLUGS: Final = frozenset({"job-cancelled", "job-failed", "job-timeout", "service-unreachable"})
+"""Slugs of what only a client meets: no request is answered with them, so they have no HTTP status."""
+
 
 class FiberlessError(Exception):
     """Base of all errors that Fiberless raises on purpose.
@@ -105,7 +119,7 @@ class FiberlessError(Exception):
     Parameters
     ----------
     slug : str
-        Key of `PROBLEMS`; the last path segment of the problem's type URI.
+        Key of `PROBLEMS`, the last path segment of the problem's type URI; or one of `CLIENT_SLUGS`.
     detail : str
         What was wrong with this very input, and what would be right.
 
@@ -114,9 +128,9 @@ class FiberlessError(Exception):
     kind: ErrorKind = ErrorKind.FATAL
 
     def __init__(self, slug: str, detail: str) -> None:
-        if slug not in PROBLEMS:
+        if slug not in PROBLEMS and slug not in CLIENT_SLUGS:
             raise KeyError(f"unknown problem slug {slug!r}")
-        super().__init__(detail)
+        super().__init__(slug, detail)
         self.slug = slug
         self.detail = detail
 
@@ -125,11 +139,11 @@ class FiberlessError(Exception):
 
     @property
     def problem(self) -> Problem:
-        """Status and title of this error."""
+        """Status and title of this error; KeyError for those of `CLIENT_SLUGS`."""
         return PROBLEMS[self.slug]
 
 
-class UsageError(FiberlessError):
+class UsageError(FiberlessError, ValueError):
     """The caller's fault; the same request would fail again."""
 
     kind = ErrorKind.USAGE
@@ -145,3 +159,55 @@ class FatalError(FiberlessError):
     """A fault of ours; a retry would not help."""
 
     kind = ErrorKind.FATAL
+
+
+class NotFound(UsageError):
+    """The service has no such prediction, object, job, batch or page, or not for this caller."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("not-found", detail)
+        self.args = (detail,)
+
+
+class JobCancelled(TransientError):
+    """The job was cancelled before it had a prediction; asked for again, it is another job."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("job-cancelled", detail)
+        self.args = (detail,)
+
+
+class JobTimeout(TransientError):
+    """The work did not end within the client's patience; it goes on, and can be asked for later."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("job-timeout", detail)
+        self.args = (detail,)
+
+
+class ServiceUnreachable(TransientError):
+    """Nothing answers at the service's address, after some tries."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("service-unreachable", detail)
+        self.args = (detail,)
+
+
+class JobFailed(FiberlessError):
+    """The job ended in an error.
+
+    Parameters
+    ----------
+    job_id : str
+        The job, for `Client.job`.
+    cause : FiberlessError
+        What it ended with, e.g. a `UsageError` with the slug `outside-footprint`; `kind` is that of it.
+
+    """
+
+    def __init__(self, job_id: str, cause: FiberlessError) -> None:
+        super().__init__("job-failed", f"job {job_id}: {cause}")
+        self.args = (job_id, cause)
+        self.job_id = job_id
+        self.cause = cause
+        self.kind = cause.kind

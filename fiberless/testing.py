@@ -12,6 +12,7 @@ from torch import nn
 from fiberless.arrays import FloatArray
 from fiberless.astro.lines import line
 from fiberless.astro.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
+from fiberless.contract.manifest import TRAINED_REDSHIFT
 from fiberless.images.apertures import PHOTOMETRY_NAMES, REFERENCE_SIGMA_NMGY
 from fiberless.images.cutout import CUTOUT_PIXELS, Cutout
 from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude, ln_mean_flux
@@ -126,7 +127,7 @@ def write_toy_store(folder: Path) -> str:
         toy_family(),
         card=_CARD.format("Toy model"),
         name="toy",
-        redshift_range=(0.03, 0.17),
+        redshift_range=TRAINED_REDSHIFT,
         **_MANIFEST,
     )
     (folder / "DEFAULT").write_text(TOY_VERSION + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from fiberless.contract import ObjectId, PredictionOptions
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow
 
-__all__ = ["BatchBody", "BatchTarget", "json_rows", "read_json_batch"]
+__all__ = ["BatchTarget", "json_rows", "read_json_batch"]
 
 _COMMAS_A_ROW: Final = 10
 _KEYS: Final = frozenset({"id", "ra", "dec", "object_id"})
@@ -32,13 +32,6 @@ class BatchTarget(_Frozen):
     ra: Annotated[float, Field(ge=0, lt=360)] | None = Field(default=None, description="ICRS degrees")
     dec: Annotated[float, Field(ge=-90, le=90)] | None = Field(default=None, description="ICRS degrees")
     object_id: ObjectId | None = Field(default=None, description="Name in a survey, e.g. sdss:1237…")
-
-
-class BatchBody(_Frozen):
-    """JSON form of a batch; a bare list of targets will do as well."""
-
-    targets: list[BatchTarget] = Field(min_length=1)
-    options: PredictionOptions = Field(default_factory=PredictionOptions)
 
 
 def read_json_batch(data: bytes, *, max_rows: int) -> tuple[list[Any], PredictionOptions]:

@@ -37,6 +37,8 @@ def parquet_rows(stream: BinaryIO, *, max_rows: int) -> Iterator[BatchRow]:
             none = [None] * batch.num_rows
             by_place = [cells.get(name, none) for name in file.schema_arrow.names]
             yield from (columns.row(row) for row in zip(*by_place, strict=True))
+    except UsageError:
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise UsageError("bad-table", "the Parquet file cannot be read") from error
 

@@ -14,7 +14,6 @@ __all__ = ["votable_rows"]
 
 _CHUNK_BYTES: Final = 2**16
 _MOST_FIELDS: Final = 5000
-_TEXT: Final = frozenset({"TD", "STREAM"})
 
 
 def votable_rows(stream: BinaryIO, *, max_rows: int) -> Iterator[BatchRow]:

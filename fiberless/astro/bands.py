@@ -11,6 +11,7 @@ import numpy as np
 from astropy.table import Table
 
 from fiberless.arrays import FloatArray
+from fiberless.astro.wavelength import LIGHT_SPEED_KMS
 
 __all__ = [
     "AB_MINUS_SDSS_MAG",
@@ -32,7 +33,7 @@ __all__ = [
 BANDS: Final = ("u", "g", "r", "i", "z")
 N_BANDS: Final = len(BANDS)
 PIXEL_SCALE_ARCSEC: Final = 0.396
-LIGHT_SPEED_AA_S: Final = 2.99792458e18
+LIGHT_SPEED_AA_S: Final = LIGHT_SPEED_KMS * 1e13
 NMGY_FNU_CGS: Final = 3.631e-29
 """One nanomaggy in erg / (s cm2 Hz): 10^-9 of 3631 Jy."""
 

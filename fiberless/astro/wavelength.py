@@ -11,6 +11,7 @@ import numpy as np
 from fiberless.arrays import FloatArray
 
 __all__ = [
+    "FWHM_PER_SIGMA",
     "LIGHT_SPEED_KMS",
     "LOG10_STEP",
     "NORMALISATION_RANGE_AA",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 LIGHT_SPEED_KMS: Final = 299792.458
+FWHM_PER_SIGMA: Final = 2.354820045
+"""Of a Gaussian: √(8 ln 2)."""
 LOG10_STEP: Final = 1e-4
 PIXEL_KMS: Final = LIGHT_SPEED_KMS * np.log(10.0) * LOG10_STEP
 """Width of a logarithmic pixel: 69.03 km/s, the SDSS spectrum's own."""
@@ -94,7 +97,7 @@ def sigma_instrument_kms(wave_observed_aa: FloatArray) -> FloatArray:
     red = 3.0 + (4.4 - 3.0) * (wave - 6000) / (9200 - 6000)
     share = np.clip((wave - 5900) / 400, 0, 1)
     fwhm = (1 - share) * blue + share * red
-    sigma: FloatArray = fwhm / 2.354820045 / wave * LIGHT_SPEED_KMS
+    sigma: FloatArray = fwhm / FWHM_PER_SIGMA / wave * LIGHT_SPEED_KMS
     return sigma
 
 
@@ -106,7 +109,7 @@ def sigma_library_kms(wave_rest_aa: FloatArray) -> FloatArray:
     """
     wave = np.asarray(wave_rest_aa, dtype=np.float64)
     fwhm = np.where((wave >= 3540) & (wave <= 7400), 2.51, 3.0)
-    sigma: FloatArray = fwhm / 2.354820045 / wave * LIGHT_SPEED_KMS
+    sigma: FloatArray = fwhm / FWHM_PER_SIGMA / wave * LIGHT_SPEED_KMS
     return sigma
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from fiberless.cli.program import data_app
+from fiberless.contract.manifest import PROMISED_REDSHIFT
 from fiberless.errors import UsageError
 
 __all__ = ["sdss"]
@@ -27,8 +28,8 @@ def sdss(
     cube: Annotated[
         Path | None, typer.Option(help="Images from a Pasquet-layout sdss.npz; default: frames.", exists=True)
     ] = None,
-    z_min: Annotated[float, typer.Option(help="Redshifts above this.")] = 0.05,
-    z_max: Annotated[float, typer.Option(help="Redshifts below this.")] = 0.15,
+    z_min: Annotated[float, typer.Option(help="Redshifts above this.")] = PROMISED_REDSHIFT[0],
+    z_max: Annotated[float, typer.Option(help="Redshifts below this.")] = PROMISED_REDSHIFT[1],
     min_sn: Annotated[float, typer.Option(help="Least median signal-to-noise ratio of a spectrum.")] = 0.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many, spread evenly.")] = None,
     positive: Annotated[bool, typer.Option(help="Drop spectra that reach ≤ 0 after smoothing.")] = True,
@@ -77,7 +78,7 @@ def sdss(
             validation_share=validation_share,
             test_share=test_share,
         ),
-        archive=Archive(archive_url or ARCHIVE_URL, manners),
+        archive=Archive(archive_url or ARCHIVE_URL, manners, also=[query_url or QUERY_URL]),
         catalogue_file=catalogue,
         query_url=query_url or QUERY_URL,
         cube=CubeFile(cube) if cube else None,

@@ -44,9 +44,9 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
     transport : httpx.BaseTransport or None
         Replaces the network, for tests.
 
-    Every call raises UsageError with the slug of the service if the caller is wrong, TransientError if the
-    service is not reached or stays busy, FatalError if it fails. Busy services and lost answers are asked
-    again, with pauses as the service wishes.
+    Every call raises UsageError with the slug of the service if the caller is wrong (NotFound if there is no
+    such thing), ServiceUnreachable if nothing answers, TransientError if the service stays busy, FatalError
+    if it fails. Busy services and lost answers are asked again, with pauses as the service wishes.
 
     Examples
     --------
@@ -89,6 +89,15 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
             The place instead, ICRS degrees. Without image and place, `object_id` says what a survey calls it.
         progress : called with the job each time that the service tells of it
         **options : fields of `PredictionOptions`
+
+        Raises
+        ------
+        JobFailed
+            If the job ended in an error, its `cause`.
+        JobCancelled
+            If somebody cancelled the job.
+        JobTimeout
+            If the prediction is not there after `timeout_seconds`; the job goes on.
 
         """
         deadline = time.monotonic() + self._timeout_seconds
@@ -186,7 +195,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         return self._run(calls.submit_batch(self._http, targets, options=options))
 
     def batch_status(self, batch_id: str, *, wait: bool = False) -> Batch:
-        """Counts of a batch as they are, or with `wait` when all its rows have ended."""
+        """Counts of a batch as they are, or with `wait` when all its rows have ended; else JobTimeout."""
         deadline = time.monotonic() + self._timeout_seconds if wait else None
         return self._run(calls.read_batch(self._http, batch_id, deadline=deadline))
 

@@ -13,7 +13,7 @@ from fiberless.client.asking import Place, Subject, Targets, batch_body, positio
 from fiberless.client.conversation import POLL_SECONDS, Conversation, Http, ask, error_of
 from fiberless.client.prediction import Prediction
 from fiberless.contract import Batch, Job, JobPhase
-from fiberless.errors import FatalError, TransientError
+from fiberless.errors import FatalError, JobCancelled, JobFailed, JobTimeout
 
 __all__ = [
     "API",
@@ -78,9 +78,7 @@ def read_batch(http: Http, batch_id: str, *, deadline: float | None) -> Conversa
         if deadline is None or batch.phase.is_final:
             return batch
         if time.monotonic() >= deadline:
-            raise TransientError(
-                "source-unavailable", f"batch {batch_id} is not done yet; it goes on without us"
-            )
+            raise JobTimeout(f"batch {batch_id} is not done yet; it goes on without us")
 
 
 def read_job(http: Http, job_id: str) -> Conversation[Job]:
@@ -141,15 +139,14 @@ def _next_address(job: Job, deadline: float) -> str:
         case JobPhase.COMPLETED if job.prediction_id is not None:
             return prediction_path(job.prediction_id)
         case JobPhase.ERROR if job.error is not None:
-            raise error_of(job.error)
+            cause = error_of(job.error)
+            raise JobFailed(job.id, cause) from cause
         case JobPhase.ABORTED:
-            raise TransientError("source-unavailable", f"job {job.id} was cancelled")
+            raise JobCancelled(f"job {job.id} was cancelled")
         case JobPhase.COMPLETED | JobPhase.ERROR:
             raise FatalError("internal-error", f"job {job.id} ended as {job.phase} without a prediction")
     if time.monotonic() >= deadline:
-        raise TransientError(
-            "source-unavailable", f"job {job.id} is still {job.phase}; it goes on without us"
-        )
+        raise JobTimeout(f"job {job.id} is still {job.phase}; it goes on without us")
     return f"{job_path(job.id)}?wait={_wait_seconds(deadline)}"
 
 

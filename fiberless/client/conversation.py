@@ -11,7 +11,16 @@ from typing import Any, Final, TypeAlias, TypeVar
 import httpx
 
 from fiberless.contract import ErrorReport
-from fiberless.errors import PROBLEMS, ErrorKind, FatalError, FiberlessError, TransientError, UsageError
+from fiberless.errors import (
+    PROBLEMS,
+    ErrorKind,
+    FatalError,
+    FiberlessError,
+    NotFound,
+    ServiceUnreachable,
+    TransientError,
+    UsageError,
+)
 
 __all__ = ["POLL_SECONDS", "Conversation", "Http", "Pause", "ask", "error_of", "http_options", "problem_of"]
 
@@ -62,9 +71,11 @@ def ask(request: httpx.Request) -> Conversation[httpx.Response]:
     Raises
     ------
     UsageError
-        With the slug of the service.
+        With the slug of the service; NotFound where that is `not-found`.
+    ServiceUnreachable
+        If there is no answer after some tries.
     TransientError
-        `source-unavailable` if there is no answer after some tries; `rate-limited`, `queue-full` and others.
+        `rate-limited`, `queue-full` and others, if the service stays busy.
     FatalError
         If the service fails.
 
@@ -80,7 +91,7 @@ def ask(request: httpx.Request) -> Conversation[httpx.Response]:
         yield Pause(_pause_seconds(answer, tries))
     if isinstance(answer, httpx.Response):
         raise problem_of(answer)
-    raise TransientError("source-unavailable", f"{request.url.host} does not answer: {answer}") from answer
+    raise ServiceUnreachable(f"{request.url.host} does not answer: {answer}") from answer
 
 
 def problem_of(answer: httpx.Response) -> FiberlessError:
@@ -90,16 +101,21 @@ def problem_of(answer: httpx.Response) -> FiberlessError:
         slug, detail = str(document["type"]).rpartition("/")[2], str(document["detail"])
     except (ValueError, KeyError, TypeError):
         slug, detail = "", f"HTTP status {answer.status_code} from {answer.url.host}"
-    kind: type[FiberlessError] = UsageError if answer.is_client_error else FatalError
+    kind = ErrorKind.USAGE if answer.is_client_error else ErrorKind.FATAL
     if answer.status_code in {429, 503}:
-        kind = TransientError
-    return kind(slug if slug in PROBLEMS else "internal-error", detail)
+        kind = ErrorKind.TRANSIENT
+    return _error(kind, slug, detail)
 
 
 def error_of(report: ErrorReport) -> FiberlessError:
-    """The error that a job or a row of a batch ended with."""
-    slug = report.slug if report.slug in PROBLEMS else "internal-error"
-    return _ERROR_OF_KIND[report.kind](slug, report.detail)
+    """The error that a job ended with."""
+    return _error(report.kind, report.slug, report.detail)
+
+
+def _error(kind: ErrorKind, slug: str, detail: str) -> FiberlessError:
+    if slug == "not-found":
+        return NotFound(detail)
+    return _ERROR_OF_KIND[kind](slug if slug in PROBLEMS else "internal-error", detail)
 
 
 def _most_tries(answer: httpx.Response | httpx.TransportError | None) -> int:

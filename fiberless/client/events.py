@@ -7,7 +7,7 @@ import httpx
 
 from fiberless.client.conversation import problem_of
 from fiberless.contract import Job
-from fiberless.errors import TransientError
+from fiberless.errors import ServiceUnreachable
 
 __all__ = ["Following"]
 
@@ -69,11 +69,11 @@ class Following:
         return True
 
     def broke_off(self, error: httpx.TransportError | None = None) -> float:
-        """Seconds to wait before asking again; TransientError `source-unavailable` after some in a row."""
+        """Seconds to wait before asking again; ServiceUnreachable after some in a row."""
         self._data.clear()
         self._failures += 1
         if self._failures >= _TRIES:
-            raise TransientError("source-unavailable", "the service does not tell of the job") from error
+            raise ServiceUnreachable("the service does not tell of the job") from error
         return 0.25 * 2**self._failures
 
     def _told(self) -> Job:

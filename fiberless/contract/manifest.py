@@ -7,13 +7,15 @@ network) and a text file `DEFAULT` that names the version used when a caller nam
 import hashlib
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fiberless.errors import FatalError, UsageError
 
 __all__ = [
+    "PROMISED_REDSHIFT",
+    "TRAINED_REDSHIFT",
     "Manifest",
     "file_sha256",
     "list_versions",
@@ -22,6 +24,11 @@ __all__ = [
     "verify_files",
     "weights_sha256",
 ]
+
+PROMISED_REDSHIFT: Final = (0.05, 0.15)
+"""Redshifts for which a version answers: those of the survey's main sample in Doorenbos et al. 2024."""
+TRAINED_REDSHIFT: Final = (0.03, 0.17)
+"""Redshifts that a version has seen: a margin of 0.02 beyond what it promises."""
 
 
 class Manifest(BaseModel):

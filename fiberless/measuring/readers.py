@@ -100,14 +100,20 @@ def _from_fits(path: Path, *, air: bool) -> SpectrumFile:
     try:
         with warnings.catch_warnings(action="ignore", category=AstropyWarning), fits.open(path) as hdus:
             known_vacuum = is_sdss(hdus) or bool(hdus[0].header.get("PREDICT", False))
-            if known_vacuum and air:
-                raise UsageError("invalid-parameter", f"{path.name} is in vacuum: leave out --air")
             if known_vacuum:
+                _refuse_air(path, air=air)
                 return _product(path, hdus) if not is_sdss(hdus) else _sdss(path)
             table = _fits_table(hdus)
+    except UsageError:
+        raise
     except _FAULTS as error:
         raise UsageError("not-a-spectrum", f"{path.name}: {error}") from error
     return _from_specutils(path, air=air) if table is None else _from_table(path, table, air=air)
+
+
+def _refuse_air(path: Path, *, air: bool) -> None:
+    if air:
+        raise UsageError("invalid-parameter", f"{path.name} is in vacuum: leave out --air")
 
 
 def _sdss(path: Path) -> SpectrumFile:

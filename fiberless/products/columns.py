@@ -18,10 +18,9 @@ from fiberless.analysis.measure import EW_UNIT, lick_unit
 from fiberless.analysis.measure import FLUX_UNIT as LINE_FLUX_UNIT
 from fiberless.astro.lines import lines
 from fiberless.contract import Prediction
-from fiberless.contract.properties import Classification, Measurement, Properties
+from fiberless.contract.properties import FLUX_UNIT, Classification, Measurement, Properties
 
 __all__ = [
-    "FLUX_UNIT",
     "IVAR_UNIT",
     "SPECTRUM_COLUMNS",
     "Cell",
@@ -34,7 +33,6 @@ __all__ = [
     "row_of",
 ]
 
-FLUX_UNIT: Final = "1e-17 erg / (Angstrom s cm2)"
 IVAR_UNIT: Final = "1e34 Angstrom2 cm4 s2 / erg2"
 Cell: TypeAlias = str | int | float | None
 Kind: TypeAlias = Literal["float64", "float32", "int64", "bool", "string"]

@@ -12,10 +12,10 @@ from astropy.io import fits
 from astropy.table import Table
 
 from fiberless.contract import Prediction, PredictionArrays
-from fiberless.contract.properties import Classification, Measurement
+from fiberless.contract.properties import FLUX_UNIT, Classification, Measurement
 from fiberless.images.cutout import Cutout
 from fiberless.images.fits.read import cutout_header, cutout_pixels
-from fiberless.products.columns import FLUX_UNIT, IVAR_UNIT, SPECTRUM_COLUMNS, measured
+from fiberless.products.columns import IVAR_UNIT, SPECTRUM_COLUMNS, measured
 from fiberless.products.spectrum import Frame, SpectrumProduct, spectrum_product
 
 __all__ = ["prediction_fits"]

@@ -1,7 +1,9 @@
-"""Units of the products as VOTable writes them. Imports the error tree only."""
+"""Units of the products as VOTable writes them. Imports the contract only."""
 
 from types import MappingProxyType
 from typing import Final
+
+from fiberless.contract.properties import FLUX_UNIT
 
 __all__ = ["vo_unit"]
 
@@ -10,7 +12,7 @@ _VO_UNITS: Final = MappingProxyType(
         "": "",
         "Angstrom": "0.1nm",
         "Angstrom2": "0.01nm**2",
-        "1e-17 erg / (Angstrom s cm2)": "1e-19W.m**-2.nm**-1",
+        FLUX_UNIT: "1e-19W.m**-2.nm**-1",
         "1e34 Angstrom2 cm4 s2 / erg2": "1e+38W**-2.m**4.nm**2",
         "1e-17 erg / (s cm2)": "1e-20W.m**-2",
         "km / s": "km.s**-1",

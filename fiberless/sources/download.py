@@ -1,6 +1,6 @@
-"""`SurveyClient`: bounded, patient downloads from the hosts that images may come from, and from no other.
+"""`SurveyClient`: bounded, patient downloads from the hosts that data may come from, and from no other.
 
-Imports httpx and the error tree.
+Imports httpx, the error tree and this room.
 """
 
 import random
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import httpx
 
 from fiberless import __version__
 from fiberless.errors import FatalError, TransientError, UsageError
+from fiberless.sources.pace import Pace
 
-__all__ = ["Patience", "SurveyClient", "asked_pause_seconds"]
+__all__ = ["Patience", "SurveyClient", "origin_of"]
 
 _USER_AGENT: Final = f"fiberless/{__version__} (cutouts; Retry-After is honoured)"
 _MISSING: Final = frozenset({404, 410})
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_CONNECTIONS: Final = 8
 _CHUNK_BYTES: Final = 2**16
 
 
@@ -34,6 +34,7 @@ class Patience:
     ----------
     attempts : tries of one file
     first_pause_seconds, longest_pause_seconds : pauses between tries double from one to the other
+    longest_asked_seconds : longest pause that a server may ask for with Retry-After
     connect_seconds, read_seconds : of one connection, of one read
     file_seconds : of one try as a whole, so that a server that drips cannot hold a worker
 
@@ -42,9 +43,20 @@ class Patience:
     attempts: int = 4
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 20.0
+    longest_asked_seconds: float = 20.0
     connect_seconds: float = 5.0
     read_seconds: float = 20.0
     file_seconds: float = 180.0
+
+
+class _Wish(NamedTuple):
+    """What is asked for; see `SurveyClient.save`."""
+
+    url: str
+    max_bytes: int
+    query: Mapping[str, str]
+    seconds: float
+    fault: Callable[[BinaryIO], str]
 
 
 class _TryAgainError(Exception):
@@ -62,6 +74,9 @@ class SurveyClient:
     ----------
     allowed : scheme, host and port (if not the scheme's own) of the servers that may be asked
     patience : how long to wait
+    pace : of all threads together; a pause of one is then a pause of all. None: each goes its own way
+    connections : most at once
+    user_agent : who is asking
     sleep, clock, jitter : time's and chance's own, or a test's; jitter in (0, 1)
 
     Raises
@@ -76,20 +91,24 @@ class SurveyClient:
         allowed: Collection[str],
         patience: Patience = Patience(),
         *,
+        pace: Pace | None = None,
+        connections: int = 8,
+        user_agent: str = _USER_AGENT,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._allowed = frozenset(_allowed_origin(url) for url in allowed)
         self._patience = patience
+        self._pace = pace
         self._sleep = sleep
         self._clock = clock
         self._jitter = jitter
         self._client = httpx.Client(
-            limits=httpx.Limits(max_connections=_CONNECTIONS),
+            limits=httpx.Limits(max_connections=connections),
             timeout=httpx.Timeout(patience.read_seconds, connect=patience.connect_seconds, pool=None),
             follow_redirects=False,
-            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
+            headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
         )
 
     def close(self) -> None:
@@ -110,6 +129,7 @@ class SurveyClient:
         max_bytes: int,
         query: Mapping[str, str] | None = None,
         seconds: float | None = None,
+        fault: Callable[[BinaryIO], str] = lambda _body: "",
     ) -> bool:
         """Write the body of an answer as it is sent; false if the server has no such thing.
 
@@ -119,46 +139,53 @@ class SurveyClient:
         to : where to write, from its beginning; holds half a body after a failure
         max_bytes : largest body
         seconds : of one try, instead of `Patience.file_seconds`
+        fault : says what is wrong with a body that came; it is then asked for again
 
         Raises
         ------
         TransientError
             `source-unavailable` if it did not come whole in `Patience.attempts` tries, or the server asks
-            for a longer pause than `Patience.longest_pause_seconds`.
+            for a longer pause than `Patience.longest_asked_seconds`.
         FatalError
             `source-unavailable` if the host is not allowed, the server refuses or redirects, or the body is
             larger than `max_bytes`.
 
         """
         self._check_host(url)
+        wish = _Wish(url, max_bytes, query or {}, seconds or self._patience.file_seconds, fault)
         reason = "it was never asked"
         for attempt in range(self._patience.attempts):
+            if self._pace is not None:
+                self._pace.wait()
             try:
-                return self._try(url, to, max_bytes, query or {}, seconds or self._patience.file_seconds)
+                return self._try(wish, to)
             except (_TryAgainError, httpx.TransportError) as error:
                 reason = str(error) or type(error).__name__
                 asked = error.pause_seconds if isinstance(error, _TryAgainError) else 0.0
-            if asked > self._patience.longest_pause_seconds:
+            if asked > self._patience.longest_asked_seconds:
                 raise TransientError("source-unavailable", f"{_shown(url)} is busy for {asked:.0f} s")
-            if attempt + 1 < self._patience.attempts:
-                self._sleep(max(self._pause(attempt), asked))
+            self._rest(attempt, max(self._pause(attempt), asked))
         tries = self._patience.attempts
         raise TransientError("source-unavailable", f"{_shown(url)} did not come in {tries} tries ({reason})")
 
-    def _try(self, url: str, to: BinaryIO, max_bytes: int, query: Mapping[str, str], seconds: float) -> bool:
+    def _try(self, wish: _Wish, to: BinaryIO) -> bool:
         to.seek(0)
         to.truncate()
-        deadline = self._clock() + seconds
-        with self._client.stream("GET", url, params=query or None) as answer:
+        deadline = self._clock() + wish.seconds
+        with self._client.stream("GET", wish.url, params=wish.query or None) as answer:
             if answer.status_code in _MISSING:
                 return False
-            _refuse_bad_status(answer, url)
+            _refuse_bad_status(answer, wish.url)
             for chunk in answer.iter_raw(_CHUNK_BYTES):
                 to.write(chunk)
-                if to.tell() > max_bytes:
-                    raise FatalError("source-unavailable", f"{_shown(url)} is larger than {max_bytes} bytes")
+                if to.tell() > wish.max_bytes:
+                    raise FatalError(
+                        "source-unavailable", f"{_shown(wish.url)} is larger than {wish.max_bytes} bytes"
+                    )
                 if self._clock() > deadline:
-                    raise _TryAgainError(f"not whole after {seconds:g} s")
+                    raise _TryAgainError(f"not whole after {wish.seconds:g} s")
+        if wrong := wish.fault(to):
+            raise _TryAgainError(wrong)
         return True
 
     def _check_host(self, url: str) -> None:
@@ -166,10 +193,25 @@ class SurveyClient:
         if origin not in self._allowed:
             raise FatalError("source-unavailable", f"{origin} is not among FIBERLESS_SURVEY_HOSTS")
 
+    def _rest(self, attempt: int, seconds: float) -> None:
+        """Pause after a failed try; alone, not after the last."""
+        if self._pace is not None:
+            self._pace.hold(seconds)
+        elif attempt + 1 < self._patience.attempts:
+            self._sleep(seconds)
+
     def _pause(self, attempt: int) -> float:
         """Seconds before the next try: exponential with jitter, so that many clients do not come together."""
         grown = min(self._patience.longest_pause_seconds, self._patience.first_pause_seconds * 2.0**attempt)
         return grown * (0.5 + 0.5 * self._jitter())
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of an address, as `SurveyClient` takes them; UsageError if it is none."""
+    try:
+        return _allowed_origin(_origin(httpx.URL(address)))
+    except (httpx.InvalidURL, UsageError) as error:
+        raise UsageError("invalid-parameter", f"{address!r} is no http or https address") from error
 
 
 def _origin(url: httpx.URL) -> str:
@@ -200,7 +242,7 @@ def _refuse_bad_status(answer: httpx.Response, url: str) -> None:
     status = answer.status_code
     if status in _RETRIED:
         raise _TryAgainError(
-            f"status {status}", pause_seconds=asked_pause_seconds(answer.headers.get("Retry-After"))
+            f"status {status}", pause_seconds=_asked_pause_seconds(answer.headers.get("Retry-After"))
         )
     if answer.is_redirect:
         raise FatalError("source-unavailable", f"{_shown(url)} answers a redirect, which is not followed")
@@ -208,7 +250,7 @@ def _refuse_bad_status(answer: httpx.Response, url: str) -> None:
         raise FatalError("source-unavailable", f"{_shown(url)} answers status {status}")
 
 
-def asked_pause_seconds(retry_after: str | None) -> float:
+def _asked_pause_seconds(retry_after: str | None) -> float:
     """Seconds of a Retry-After header, a number or a date; 0 if it says nothing."""
     if not retry_after:
         return 0.0

@@ -108,6 +108,8 @@ class ImageFolder:
         try:
             image, position = self._find(target)
             cutout = image.read()
+        except UsageError:
+            raise
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise FatalError("source-unavailable", f"the image folder cannot be read: {error}") from error
         if cutout.ra is None and position is not None:

@@ -17,7 +17,6 @@ from fiberless.astro.wavelength import LIGHT_SPEED_KMS
 
 __all__ = ["GAS_LINES", "GasColumns", "LineShapes", "line_waves_aa"]
 
-_HDELTA: Final = BALMER_DECREMENT["Hdelta"]
 _TIED: Final = {
     **tied_lines(),
     "NeIII_3870": (("NeIII_3870", 1.0), ("NeIII_3969", NEIII_BLEND_SHARE)),

@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table
 
 from fiberless.arrays import FloatArray
-from fiberless.astro.bands import response
+from fiberless.astro.bands import LIGHT_SPEED_AA_S, response
 from fiberless.astro.ssp import WIDE_WAVE_AA, load_ssp
 
 __all__ = ["LIGHT_RANGE_AA", "RANK", "SOLAR_R_MAG", "SOLAR_V_MAG", "Templates", "templates"]
@@ -27,7 +27,6 @@ SOLAR_V_MAG: Final = 4.80
 """Absolute AB magnitude of the Sun in Johnson V (the same table)."""
 _SUN_CGS: Final = 3.828e33
 _TEN_PARSEC_CM: Final = 3.0856775814913673e19
-_LIGHT_SPEED_AA_S: Final = 2.99792458e18
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +95,7 @@ def _band_light(
     """Light (T,) in L☉ of the band, of spectra (T, 665) in L☉/Å on `WIDE_WAVE_AA`."""
     curve = np.interp(WIDE_WAVE_AA, wave_aa, throughput, left=0.0, right=0.0)
     passed = np.trapezoid(flux * curve * WIDE_WAVE_AA, WIDE_WAVE_AA, axis=-1)
-    f_nu = passed / (_LIGHT_SPEED_AA_S * np.trapezoid(curve / WIDE_WAVE_AA, WIDE_WAVE_AA))
+    f_nu = passed / (LIGHT_SPEED_AA_S * np.trapezoid(curve / WIDE_WAVE_AA, WIDE_WAVE_AA))
     absolute = -2.5 * np.log10(f_nu * _SUN_CGS / (4 * np.pi * _TEN_PARSEC_CM**2)) - 48.6
     light: FloatArray = 10 ** (-0.4 * (absolute - solar_mag))
     return light

@@ -5,10 +5,9 @@ training on least squares would fill the weak coefficients with noise; draws hav
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import torch
@@ -19,11 +18,11 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, PIXEL_KMS
 from fiberless.datasets.process_pool import process_pool
 from fiberless.datasets.shards import DatasetInfo, ShardSet
-from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
+from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis
 from fiberless.inference.basis_posterior import BasisFit, GaussianPrior, Nuisance, joined
 from fiberless.inference.projection import fit_spectra
 
-__all__ = ["OBSERVED_NUISANCE", "ObservedLatents", "draw_latents", "fit_data", "independent_ivar"]
+__all__ = ["OBSERVED_NUISANCE", "draw_latents", "fit_data", "independent_ivar", "latent_cholesky"]
 
 OBSERVED_NUISANCE: Final = Nuisance(degree=8, calibration_rms=0.02, velocity_kms=30.0)
 """What is wrong with a survey spectrum beside its noise: 2 % calibration, 30 km/s redshift."""
@@ -111,49 +110,18 @@ def _fit_shard(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class ObservedLatents:
-    """Latents of which amplitude and coefficients are known as a Gaussian posterior.
+def latent_cholesky(fit: BasisFit, scaler: LatentScaler) -> FloatArray:
+    """Lower triangles (N, 1 + M, 1 + M), float32, of [amplitude, coefficients] in units of the latent.
 
     Parameters
     ----------
-    mean : (N, D) latents at the posterior means, NaN where unknown
-    cholesky : (N, 1 + M, 1 + M) lower triangles, of [amplitude, coefficients] in units of the latent
+    fit : of N galaxies, normalised in 1e-17 erg/(s cm2 Å)
+    scaler : fitted to `amplitude(fit.ln_norm, …)` or that of another training
 
     """
-
-    mean: Tensor
-    cholesky: Tensor
-
-    @classmethod
-    def of(
-        cls,
-        fit: BasisFit,
-        scaler: LatentScaler,
-        *,
-        redshift: FloatArray,
-        r_aperture_nmgy: FloatArray,
-        physical: FloatArray | None = None,
-    ) -> Self:
-        """Combine posteriors with what is known without them.
-
-        Parameters
-        ----------
-        fit : of N galaxies, normalised in 1e-17 erg/(s cm2 Å)
-        scaler : fitted to `amplitude(fit.ln_norm, r_aperture_nmgy)` or that of another training
-        redshift, r_aperture_nmgy : (N,)
-        physical : (N, P) of `fiberless.inference.physical.reduced`, NaN where unknown
-
-        """
-        level = amplitude(fit.ln_norm, r_aperture_nmgy)
-        mean = scaler.to_latent(redshift, level, fit.whitened, physical)
-        cholesky = fit.cholesky.astype(np.float32)
-        cholesky[:, 0] /= np.float32(scaler.std[AMPLITUDE_INDEX])
-        return cls(torch.from_numpy(mean), torch.from_numpy(cholesky))
-
-    def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw latents (n, D) of galaxies `rows` (n,), each from its own posterior."""
-        return draw_latents(self.mean[rows], self.cholesky[rows], generator)
+    cholesky: FloatArray = fit.cholesky.astype(np.float32)
+    cholesky[:, 0] /= np.float32(scaler.std[AMPLITUDE_INDEX])
+    return cholesky
 
 
 def draw_latents(mean: Tensor, cholesky: Tensor, generator: torch.Generator) -> Tensor:

@@ -19,12 +19,12 @@ from fiberless.arrays import FloatArray
 from fiberless.datasets.process_pool import process_pool
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
-from fiberless.inference.basis import AMPLITUDE_INDEX, LatentScaler, SpectralBasis, amplitude
+from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
 from fiberless.inference.physical import reduced, true_physical
 from fiberless.nn.polar import project
 from fiberless.training.config import TrainingConfig
-from fiberless.training.observed import fit_data
+from fiberless.training.observed import fit_data, latent_cholesky
 
 __all__ = ["Prepared", "prepare", "read_prepared"]
 
@@ -128,9 +128,7 @@ def _tables(
         redshift_support=config.redshift_support,
     )
     if fit is not None:
-        cholesky = fit.cholesky.astype(np.float32)
-        cholesky[:, 0] /= np.float32(latent_scaler.std[AMPLITUDE_INDEX])
-        np.save(folder / _CHOLESKY, cholesky)
+        np.save(folder / _CHOLESKY, latent_cholesky(fit, latent_scaler))
     condition_scaler = ConditionScaler.fit(
         *(columns[name][learned] for name in ("photometry", "pixels", "r_magnitude")),
         feature_size=config.encoder_width,

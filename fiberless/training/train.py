@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, assert_never
 
 import numpy as np
 import torch
 
 from fiberless.arrays import FloatArray
-from fiberless.datasets.shards import ShardSet
 from fiberless.inference.conditioning import ConditionScaler
 from fiberless.inference.latent import LatentFamily
 from fiberless.nn import LatentDenoiser
@@ -18,11 +16,10 @@ from fiberless.training.contrastive import ContrastiveTowers, extract_features
 from fiberless.training.diffusion import DenoiserData
 from fiberless.training.preflight import refuse_hopeless
 from fiberless.training.prepared import Prepared, prepare
-from fiberless.training.process import TrainingProcess
-from fiberless.training.run import Progress, Run
+from fiberless.training.run import Run
 from fiberless.training.stages import contrastive_stage, denoiser_stage
 
-__all__ = ["Trained", "Training", "train_latent"]
+__all__ = ["Trained", "Training"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +28,6 @@ class Trained:
 
     family: LatentFamily
     record: dict[str, Any]
-
-
-def train_latent(
-    data: ShardSet,
-    config: TrainingConfig,
-    folder: Path,
-    *,
-    progress: Progress,
-    process: TrainingProcess | None = None,
-) -> Trained:
-    """Run all stages; parameters and errors are those of `Training`."""
-    return Training(data, config, folder, progress=progress, process=process).finish()
 
 
 class Training(Run[TrainingConfig]):

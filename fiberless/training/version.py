@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from fiberless.contract.manifest import Manifest
+from fiberless.contract import DEFAULT_CANDIDATES
+from fiberless.contract.manifest import PROMISED_REDSHIFT, Manifest
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.store import save_version
@@ -15,9 +16,7 @@ from fiberless.training.train import Trained
 __all__ = ["write_version"]
 
 SIMULATED: Final = "mock"
-PROMISED_REDSHIFT: Final = (0.05, 0.15)
 SAMPLER_STEPS: Final = 15
-N_CANDIDATES: Final = 25
 
 
 def write_version(folder: Path, trained: Trained, *, command: str) -> Manifest:
@@ -35,7 +34,7 @@ def write_version(folder: Path, trained: Trained, *, command: str) -> Manifest:
         redshift_range=PROMISED_REDSHIFT,
         r_magnitude_limit=MAIN_LIMIT,
         sampler_steps=SAMPLER_STEPS,
-        n_candidates=N_CANDIDATES,
+        n_candidates=DEFAULT_CANDIDATES,
         training={
             **trained.record,
             "command": command,

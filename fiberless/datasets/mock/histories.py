@@ -1,7 +1,6 @@
 """Star-formation histories: what mass formed in each age bin of each sheet, as weights on the SSP grid."""
 
 from functools import cache
-from typing import Final
 
 import numpy as np
 from scipy.special import ndtr
@@ -10,9 +9,8 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.ssp import AGE_EDGES_GYR, YOUNG_GYR, SspGrid
 from fiberless.datasets.mock.population import Population
 
-__all__ = ["BULGE", "OLD_DISK", "SHEETS", "YOUNG_DISK", "formed_mass"]
+__all__ = ["BULGE", "OLD_DISK", "YOUNG_DISK", "formed_mass"]
 
-SHEETS: Final = ("bulge", "old_disk", "young_disk")
 BULGE, OLD_DISK, YOUNG_DISK = range(3)
 
 
@@ -26,7 +24,7 @@ def formed_mass(population: Population, ssp: SspGrid) -> FloatArray:
 
     Returns
     -------
-    (N, 3, A) M☉ formed, sheets in the order of `SHEETS`; the young disk holds the bins below 90 Myr
+    (N, 3, A) M☉ formed, sheets `BULGE`, `OLD_DISK`, `YOUNG_DISK`; the young disk holds the bins below 90 Myr
 
     """
     formed_guess = 10**population.log_stellar_mass / 0.55

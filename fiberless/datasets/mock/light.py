@@ -12,6 +12,7 @@ from fiberless.astro.cosmology import luminosity_distance_cm
 from fiberless.astro.dust import birth_cloud_curve, calzetti_curve
 from fiberless.astro.ssp import AGE_EDGES_GYR, BIRTH_CLOUD_GYR, WIDE_WAVE_AA, SspGrid, load_ssp
 from fiberless.astro.wavelength import TEMPLATE_WAVE_AA
+from fiberless.contract.manifest import TRAINED_REDSHIFT
 from fiberless.datasets.mock.histories import BULGE, OLD_DISK, YOUNG_DISK, formed_mass
 from fiberless.datasets.mock.library import library_correction, library_step
 from fiberless.datasets.mock.nebular import (
@@ -22,7 +23,7 @@ from fiberless.datasets.mock.nebular import (
     lier_lines,
     star_forming_lines,
 )
-from fiberless.datasets.mock.population import REDSHIFT_RANGE, Population
+from fiberless.datasets.mock.population import Population
 
 __all__ = ["Light", "attenuation_v", "fibre_continuum", "flux_scale", "shine"]
 
@@ -160,7 +161,7 @@ def _band_flux(redshift: FloatArray, spectra: FloatArray, line_flux: FloatArray)
 @cache
 def _band_table() -> tuple[FloatArray, FloatArray]:
     """Band weights of the wide grid at 71 redshifts: (Z,), (Z, 665, 5)."""
-    grid = np.linspace(REDSHIFT_RANGE[0] - 0.001, REDSHIFT_RANGE[1] + 0.001, 143)
+    grid = np.linspace(TRAINED_REDSHIFT[0] - 0.001, TRAINED_REDSHIFT[1] + 0.001, 143)
     width = np.gradient(WIDE_WAVE_AA)
     rows = [[band_density(WIDE_WAVE_AA * (1 + z), band) * width for band in BANDS] for z in grid]
     return grid, np.moveaxis(np.array(rows), 1, 2)

@@ -4,17 +4,14 @@ Relations and their sources stand beside the numbers; what was tuned is said in 
 """
 
 from dataclasses import dataclass, fields
-from typing import Final
 
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.astro.cosmology import kpc_per_arcsec, volume_element
+from fiberless.contract.manifest import TRAINED_REDSHIFT
 
-__all__ = ["NO_AGN", "REDSHIFT_RANGE", "SEYFERT", "WEAK_AGN", "Population", "draw_population"]
-
-REDSHIFT_RANGE: Final = (0.03, 0.17)
-"""Redshifts drawn: a margin of 0.02 beyond the promised 0.05–0.15."""
+__all__ = ["NO_AGN", "SEYFERT", "WEAK_AGN", "Population", "draw_population"]
 
 NO_AGN, WEAK_AGN, SEYFERT = 0, 1, 2
 
@@ -126,7 +123,7 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
 
 def _redshift_and_mass(rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray]:
     """Draw from dV/dz times the double Schechter function of Baldry et al. (2012), above a floor in mass."""
-    z = np.linspace(*REDSHIFT_RANGE, 201)
+    z = np.linspace(*TRAINED_REDSHIFT, 201)
     m = np.linspace(8.0, 12.0, 401)
     x = 10 ** (m - 10.66)
     density = np.exp(-x) * (3.96 * x ** (1 - 0.35) + 0.79 * x ** (1 - 1.47))
@@ -137,7 +134,7 @@ def _redshift_and_mass(rng: np.random.Generator, n: int) -> tuple[FloatArray, Fl
     cell = np.searchsorted(cumulative, rng.uniform(0, cumulative[-1], n))
     row, column = np.divmod(cell, len(m))
     jitter = rng.uniform(-0.5, 0.5, (2, n))
-    drawn_z = np.clip(z[row] + jitter[0] * (z[1] - z[0]), *REDSHIFT_RANGE)
+    drawn_z = np.clip(z[row] + jitter[0] * (z[1] - z[0]), *TRAINED_REDSHIFT)
     return drawn_z, m[column] + jitter[1] * (m[1] - m[0])
 
 

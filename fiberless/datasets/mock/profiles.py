@@ -14,7 +14,6 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.bands import PIXEL_SCALE_ARCSEC
 
 __all__ = [
-    "FIBRE_RADIUS_ARCSEC",
     "GRID",
     "PSF_FWHM_SIGMAS",
     "PSF_SHARES",
@@ -27,7 +26,7 @@ __all__ = [
 ]
 
 GRID: Final = 128
-FIBRE_RADIUS_ARCSEC: Final = 1.5
+_FIBRE_RADIUS_ARCSEC: Final = 1.5
 _SERSIC_STEP: Final = 0.25
 _GAUSSIAN_SIGMAS: Final = np.geomspace(0.02, 12.0, 14)
 """Widths of the Gaussians in units of the half-light radius."""
@@ -148,7 +147,7 @@ def fibre_weights() -> FloatArray:
     """Weights w with Σ w·Re(transform) = light inside a 3" fibre at the origin (Parseval). (128, 65)"""
     ky, kx = wave_numbers()
     k = np.hypot(kx, ky).astype(np.float64)
-    radius = FIBRE_RADIUS_ARCSEC / PIXEL_SCALE_ARCSEC
+    radius = _FIBRE_RADIUS_ARCSEC / PIXEL_SCALE_ARCSEC
     argument = 2 * np.pi * np.where(k > 0, k, 1.0) * radius
     disc = np.pi * radius**2 * np.where(k > 0, 2 * j1(argument) / argument, 1.0)
     doubled = np.where((kx > 0) & (kx < 0.5), 2.0, 1.0)

@@ -34,11 +34,11 @@ from fiberless.datasets.mock.spectra import (
 from fiberless.stellar.populations import population_values
 from fiberless.stellar.templates import templates
 
-__all__ = ["FAINT_LIMIT", "MAIN_LIMIT", "TRUTH_NAMES", "simulate"]
+__all__ = ["MAIN_LIMIT", "TRUTH_NAMES", "simulate"]
 
 MAIN_LIMIT: Final = 17.77
 """Limit of the SDSS main galaxy sample in r (Strauss et al. 2002)."""
-FAINT_LIMIT: Final = 19.5
+_FAINT_LIMIT: Final = 19.5
 """Faintest r drawn. Selection on r leaves p(spectrum | image) unchanged, since the image shows r."""
 _CHUNK: Final = 50
 _EBV_ERROR: Final = 0.10
@@ -116,7 +116,7 @@ def _join(parts: list[_Rows], kind: type[_Rows]) -> _Rows:
 def _passes(rng: np.random.Generator, r_mag: FloatArray) -> BoolArray:
     """All galaxies to the main limit; fainter ones thinned so that they make up a third."""
     faint = 0.35 * 10 ** (-0.8 * (r_mag - MAIN_LIMIT))
-    chance = np.where(r_mag < MAIN_LIMIT, 1.0, np.where(r_mag < FAINT_LIMIT, faint, 0.0))
+    chance = np.where(r_mag < MAIN_LIMIT, 1.0, np.where(r_mag < _FAINT_LIMIT, faint, 0.0))
     return rng.uniform(size=len(r_mag)) < chance
 
 

@@ -11,20 +11,16 @@ from fiberless.arrays import BoolArray, FloatArray
 from fiberless.datasets.mock_report.photometry import COLOURS, Photometry
 
 __all__ = [
-    "G_R_EDGES",
-    "MEDIAN_TOLERANCE_MAG",
-    "REDSHIFT_EDGES",
-    "WIDTH_TOLERANCE",
     "ColourRow",
     "FixedColourRow",
     "SurveyColours",
     "compare_colours",
 ]
 
-REDSHIFT_EDGES: Final = (0.05, 0.08, 0.11, 0.15)
-G_R_EDGES: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-MEDIAN_TOLERANCE_MAG: Final = {"u-g": 0.06, "g-r": 0.03, "r-i": 0.03, "i-z": 0.03}
-WIDTH_TOLERANCE: Final = {"u-g": 0.25, "g-r": 0.15, "r-i": 0.15, "i-z": 0.15}
+_REDSHIFT_EDGES: Final = (0.05, 0.08, 0.11, 0.15)
+_G_R_EDGES: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_MEDIAN_TOLERANCE_MAG: Final = {"u-g": 0.06, "g-r": 0.03, "r-i": 0.03, "i-z": 0.03}
+_WIDTH_TOLERANCE: Final = {"u-g": 0.25, "g-r": 0.15, "r-i": 0.15, "i-z": 0.15}
 FIXED_TOLERANCE_MAG: Final = {"u-g": 0.05, "r-i": 0.02, "i-z": 0.02}
 _LEAST: Final = 20
 """Galaxies that a median needs on either side."""
@@ -119,8 +115,8 @@ def compare_colours(mock: Photometry, real: Photometry) -> SurveyColours:
 
     Bins with fewer than 20 galaxies on either side are left out.
     """
-    whole = (REDSHIFT_EDGES[0], REDSHIFT_EDGES[-1])
-    bins = list(pairwise(REDSHIFT_EDGES))
+    whole = (_REDSHIFT_EDGES[0], _REDSHIFT_EDGES[-1])
+    bins = list(pairwise(_REDSHIFT_EDGES))
     binned = [row for edges in bins for row in _binned(mock, real, edges)]
     return SurveyColours(
         binned=(*binned, *_whole_rows(mock, real, whole)),
@@ -139,7 +135,7 @@ def _binned(mock: Photometry, real: Photometry, edges: tuple[float, float]) -> l
             name,
             of_mock.colours[:, column],
             of_real.colours[:, column],
-            tolerances=(MEDIAN_TOLERANCE_MAG[name], WIDTH_TOLERANCE[name]),
+            tolerances=(_MEDIAN_TOLERANCE_MAG[name], _WIDTH_TOLERANCE[name]),
         )
         for column, name in enumerate(COLOURS)
     ]
@@ -185,7 +181,7 @@ def _row(
 def _fixed(mock: Photometry, real: Photometry, edges: tuple[float, float]) -> list[FixedColourRow]:
     of_mock, of_real = (sample.take(_between(sample.redshift, edges)) for sample in (mock, real))
     rows = []
-    for interval in pairwise(G_R_EDGES):
+    for interval in pairwise(_G_R_EDGES):
         left, right = (_at_g_r(sample, interval) for sample in (of_mock, of_real))
         if min(len(left), len(right)) < _LEAST:
             continue

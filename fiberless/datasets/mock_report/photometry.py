@@ -10,6 +10,7 @@ from astropy.table import Table
 from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.astro.bands import BANDS, N_BANDS, magnitude
 from fiberless.astro.ssp import load_ssp
+from fiberless.contract.manifest import PROMISED_REDSHIFT
 from fiberless.datasets.mock.light import shine
 from fiberless.datasets.mock.population import draw_population
 from fiberless.datasets.mock.survey import MAIN_LIMIT
@@ -17,9 +18,7 @@ from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
 
 __all__ = [
-    "BRIGHT_LIMIT",
     "COLOURS",
-    "REDSHIFT_CUT",
     "TABLE_MINUS_SURVEY_MAG",
     "Photometry",
     "as_in_table",
@@ -30,8 +29,7 @@ __all__ = [
 ]
 
 COLOURS: Final = ("u-g", "g-r", "r-i", "i-z")
-REDSHIFT_CUT: Final = (0.05, 0.15)
-BRIGHT_LIMIT: Final = 14.0
+_BRIGHT_LIMIT: Final = 14.0
 _CHUNK: Final = 500
 _MAGNITUDE_COLUMNS: Final = tuple(f"mag_{band}" for band in BANDS)
 _ERROR_AT: Final = {
@@ -81,9 +79,9 @@ class Photometry:
 
     def main_sample(self) -> "Photometry":
         """Galaxies at 0.05 < z < 0.15 and 14 < r < 17.77 that are detected in every band."""
-        low, high = REDSHIFT_CUT
+        low, high = PROMISED_REDSHIFT
         inside = (self.redshift > low) & (self.redshift < high) & np.isfinite(self.magnitudes).all(axis=1)
-        return self.take(inside & (self.r_mag > BRIGHT_LIMIT) & (self.r_mag < MAIN_LIMIT))
+        return self.take(inside & (self.r_mag > _BRIGHT_LIMIT) & (self.r_mag < MAIN_LIMIT))
 
 
 def read_photometry(table: Path) -> Photometry:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from fiberless.arrays import FloatArray
+from fiberless.contract.manifest import PROMISED_REDSHIFT
 from fiberless.datasets.mock_report.photometry import COLOURS, Photometry
 from fiberless.datasets.mock_report.spectra import BreakDiagram
 
@@ -93,7 +94,7 @@ def _histogram(axes: Any, mock: FloatArray, real: FloatArray, label: str) -> Non
 
 
 def _running(axes: Any, sample: Photometry, column: int, colour: str) -> None:
-    edges = np.linspace(0.05, 0.15, 11)
+    edges = np.linspace(*PROMISED_REDSHIFT, 11)
     bins = np.digitize(sample.redshift, edges) - 1
     inside = [sample.colours[bins == index, column] for index in range(len(edges) - 1)]
     quantiles = np.array([np.percentile(v, [16, 50, 84]) if len(v) else [np.nan] * 3 for v in inside])

@@ -1,28 +1,25 @@
-"""`Archive`: takes files from the survey's archive over HTTP, politely, whole or not at all."""
+"""`Archive`: files of the survey's archive below their names, politely, whole or not at all."""
 
 import hashlib
 import os
 import random
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
-
-import httpx
+from typing import BinaryIO, Final
 
 from fiberless.datasets.sdss.options import USER_AGENT, Manners
 from fiberless.errors import FatalError, TransientError
-from fiberless.sources.download import asked_pause_seconds
+from fiberless.sources.download import Patience, SurveyClient, origin_of
+from fiberless.sources.pace import Pace
 
-__all__ = ["Archive", "Fetched", "RequestRate"]
+__all__ = ["Archive", "Fetched"]
 
 _MAX_BYTES: Final = 256 * 2**20
-_MISSING: Final = frozenset({404, 410})
-_RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_LONGEST_RETRY_AFTER: Final = 3600.0
+_LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
+_FILE_SECONDS: Final = 3600.0
 _BLOCK: Final = 2880
 
 
@@ -35,44 +32,6 @@ class Fetched:
     sha256: str
 
 
-class RequestRate:
-    """Spaces requests of all threads evenly; a server that asks for a pause holds them all.
-
-    Parameters
-    ----------
-    per_second : requests
-    clock, sleep : time's own, or a test's
-
-    """
-
-    def __init__(
-        self,
-        per_second: float,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._interval = 1 / per_second
-        self._clock = clock
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._next = clock()
-
-    def wait(self) -> None:
-        """Return when the next request may be sent."""
-        with self._lock:
-            now = self._clock()
-            slot = max(now, self._next)
-            self._next = slot + self._interval
-        if slot > now:
-            self._sleep(slot - now)
-
-    def hold(self, seconds: float) -> None:
-        """Let nobody ask for a while."""
-        with self._lock:
-            self._next = max(self._next, self._clock() + seconds)
-
-
 class Archive:
     """A client of one archive.
 
@@ -80,9 +39,14 @@ class Archive:
     ----------
     root_url : what the archive's paths are below
     manners : connections, pace, patience
-    client : an httpx client of one's own; default: one with the limits of `manners`
+    also : addresses of other servers that may be asked
     pace : default: that of `manners`
     jitter : (0, 1) random numbers, so that many clients do not come back together
+
+    Raises
+    ------
+    UsageError
+        `invalid-parameter` if an address is none.
 
     """
 
@@ -91,19 +55,19 @@ class Archive:
         root_url: str,
         manners: Manners,
         *,
-        client: httpx.Client | None = None,
-        pace: RequestRate | None = None,
+        also: Collection[str] = (),
+        pace: Pace | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._root = root_url.rstrip("/")
         self._manners = manners
-        self._pace = pace or RequestRate(manners.requests_per_second)
-        self._jitter = jitter
-        self._client = client or httpx.Client(
-            limits=httpx.Limits(max_connections=manners.connections),
-            timeout=httpx.Timeout(manners.timeout_seconds, pool=None),
-            follow_redirects=True,
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        self._client = SurveyClient(
+            [origin_of(url) for url in (root_url, *also)],
+            _patience(manners),
+            pace=pace or Pace(manners.requests_per_second),
+            connections=manners.connections,
+            user_agent=USER_AGENT,
+            jitter=jitter,
         )
 
     def close(self) -> None:
@@ -168,64 +132,40 @@ class Archive:
             raise FatalError("source-unavailable", f"there is no {url}")
 
     def _take(self, url: str, query: Mapping[str, str], to: Path) -> bool:
+        """Write a body under a temporary name and rename it; false if there is no such thing."""
         to.parent.mkdir(parents=True, exist_ok=True)
-        reason = "it was never asked"
-        for attempt in range(self._manners.attempts):
-            self._pace.wait()
-            try:
-                with self._client.stream("GET", url, params=query or None) as answer:
-                    if answer.status_code in _MISSING:
-                        return False
-                    if answer.status_code in _RETRIED:
-                        reason = f"status {answer.status_code}"
-                        self._pace.hold(self._pause(attempt, answer.headers.get("Retry-After")))
-                        continue
-                    _refuse_others(answer, url)
-                    reason = _write_whole(answer.iter_bytes(), to)
-                    if not reason:
-                        return True
-            except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
-            self._pace.hold(self._pause(attempt, None))
-        tries = self._manners.attempts
-        raise TransientError("source-unavailable", f"{url} did not come in {tries} tries ({reason})")
-
-    def _pause(self, attempt: int, retry_after: str | None) -> float:
-        """Seconds before the next try: exponential with jitter, never less than the server asks for."""
-        longest = self._manners.longest_pause_seconds
-        grown = min(longest, self._manners.first_pause_seconds * 2.0**attempt)
-        return max(
-            grown * (0.5 + 0.5 * self._jitter()), min(asked_pause_seconds(retry_after), _LONGEST_RETRY_AFTER)
-        )
+        part = to.with_name(to.name + ".part")
+        try:
+            with part.open("w+b") as stream:
+                found = self._client.save(
+                    url, stream, max_bytes=_MAX_BYTES, query=query, fault=partial(_fault, to.suffix)
+                )
+                stream.flush()
+                os.fsync(stream.fileno())
+            if found:
+                part.replace(to)
+        finally:
+            part.unlink(missing_ok=True)
+        return found
 
 
-def _refuse_others(answer: httpx.Response, url: str) -> None:
-    if answer.status_code != httpx.codes.OK:
-        raise FatalError("source-unavailable", f"{url} answers status {answer.status_code}")
+def _patience(manners: Manners) -> Patience:
+    return Patience(
+        attempts=manners.attempts,
+        first_pause_seconds=manners.first_pause_seconds,
+        longest_pause_seconds=manners.longest_pause_seconds,
+        longest_asked_seconds=_LONGEST_RETRY_AFTER_SECONDS,
+        connect_seconds=manners.timeout_seconds,
+        read_seconds=manners.timeout_seconds,
+        file_seconds=_FILE_SECONDS,
+    )
 
 
-def _write_whole(blocks: Iterable[bytes], to: Path) -> str:
-    """Write a body under a temporary name and rename it; says what was wrong, or nothing."""
-    part = to.with_name(to.name + ".part")
-    with part.open("wb") as stream:
-        for block in blocks:
-            stream.write(block)
-            if stream.tell() > _MAX_BYTES:
-                raise FatalError("source-unavailable", f"{to.name} is larger than {_MAX_BYTES} bytes")
-        stream.flush()
-        os.fsync(stream.fileno())
-    if wrong := _what_is_wrong(part, to.suffix):
-        part.unlink()
-        return wrong
-    part.replace(to)
-    return ""
-
-
-def _what_is_wrong(path: Path, suffix: str) -> str:
-    """Whether a file can be what its name says, from its first bytes and its length."""
-    with path.open("rb") as stream:
-        start = stream.read(6)
-    size = path.stat().st_size
+def _fault(suffix: str, body: BinaryIO) -> str:
+    """Why a body cannot be what its file's name says, from its first bytes and its length; "" if it can."""
+    size = body.tell()
+    body.seek(0)
+    start = body.read(6)
     match suffix:
         case ".fits":
             whole = start == b"SIMPLE" and size % _BLOCK == 0

@@ -23,9 +23,9 @@ from fiberless.datasets.sdss.query import query_catalogue
 from fiberless.datasets.sdss.split import split_rows
 from fiberless.errors import UsageError
 
-__all__ = ["CHUNK_SIZE", "SHARD_SIZE", "Build", "Progress", "Sizes", "working_in"]
+__all__ = ["SHARD_SIZE", "Build", "Progress", "Sizes", "working_in"]
 
-CHUNK_SIZE: Final = 100
+_CHUNK_SIZE: Final = 100
 SHARD_SIZE: Final = 1000
 
 Progress = Callable[[str, int, int], None]
@@ -37,7 +37,7 @@ class Sizes(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    chunk: int = CHUNK_SIZE
+    chunk: int = _CHUNK_SIZE
     shard: int = SHARD_SIZE
 
 

@@ -7,9 +7,9 @@ from scipy.interpolate import CubicSpline
 
 from fiberless.arrays import FloatArray
 
-__all__ = ["RECALIBRATION", "galactic_curve", "spectrum_correction"]
+__all__ = ["galactic_curve", "spectrum_correction"]
 
-RECALIBRATION: Final = 0.888
+_RECALIBRATION: Final = 0.888
 """Scale of the curve for an E(B−V) of the SFD map: with it the bands get the coefficients of Schlafly &
 Finkbeiner (2011, ApJ 737, 103, table 6), all five to 0.5 %, whose map is normalised at 1 µm."""
 
@@ -32,5 +32,5 @@ def galactic_curve(wave_aa: FloatArray) -> FloatArray:
 
 def spectrum_correction(wave_aa: FloatArray, ebv_sfd: float) -> FloatArray:
     """Factor on F_λ that undoes the extinction of an E(B−V) of the SFD map. Shape of `wave_aa`."""
-    factor: FloatArray = 10 ** (0.4 * RECALIBRATION * ebv_sfd * galactic_curve(wave_aa))
+    factor: FloatArray = 10 ** (0.4 * _RECALIBRATION * ebv_sfd * galactic_curve(wave_aa))
     return factor

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from fiberless import __version__
 from fiberless.astro.bands import BANDS
 from fiberless.astro.extinction import EXTINCTION_PER_EBV
+from fiberless.contract.manifest import PROMISED_REDSHIFT
 from fiberless.sources.sdss.names import FieldName
 from fiberless.sources.sdss.names import frame_path as path_of_frame
 
@@ -62,7 +63,7 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    redshift: _Interval = (0.05, 0.15)
+    redshift: _Interval = PROMISED_REDSHIFT
     min_sn: float = Field(default=0.0, ge=0)
     coverage_log_aa: _Interval = PAPER_COVERAGE_LG_AA
     require_positive: bool = True

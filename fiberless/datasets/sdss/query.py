@@ -9,9 +9,9 @@ from fiberless.datasets.sdss.catalogue import Catalogue, catalogue_of, read_csv_
 from fiberless.datasets.sdss.options import Selection
 from fiberless.errors import FatalError
 
-__all__ = ["PAGE_ROWS", "query_catalogue", "query_text"]
+__all__ = ["query_catalogue", "query_text"]
 
-PAGE_ROWS: Final = 50_000
+_PAGE_ROWS: Final = 50_000
 """Rows a page: a tenth of what the server gives at once."""
 _MAX_PAGES: Final = 1000
 
@@ -30,7 +30,7 @@ ORDER BY s.specObjID
 """
 
 
-def query_text(selection: Selection, *, after: int = 0, rows: int = PAGE_ROWS) -> str:
+def query_text(selection: Selection, *, after: int = 0, rows: int = _PAGE_ROWS) -> str:
     """SQL of one page, in one line: galaxies with a good redshift and the MPA-JHU values where they exist.
 
     Parameters
@@ -50,7 +50,7 @@ def query_catalogue(
     selection: Selection,
     *,
     folder: Path,
-    page_rows: int = PAGE_ROWS,
+    page_rows: int = _PAGE_ROWS,
     progress: Callable[[int], None],
 ) -> Catalogue:
     """Fetch the catalogue, going on after the pages that the folder holds.

@@ -1,81 +1,100 @@
-"""Rows of a FITS binary table that the gate let through, as a numpy structured array.
+"""Columns of a FITS binary table: the gate bounds what its headers ask for, then astropy reads.
 
-Imports numpy and the error tree.
+Imports numpy, astropy, the gate and the error tree.
 """
 
-import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 
 from fiberless.errors import UsageError
 from fiberless.images.fits.cards import CardValue
-from fiberless.images.fits.gate import RawHdu
+from fiberless.images.fits.gate import Limits, header_at
 
-__all__ = ["read_rows", "row_dtype"]
+__all__ = ["read_columns"]
 
-_FORMAT = re.compile(r"([0-9]{0,6})([LXBIJKAEDCMPQ])")
-_NUMBERS: Final = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
-_OPAQUE_BYTES: Final = {"C": 8, "M": 16, "P": 8, "Q": 16}
+_LIMITS: Final = Limits()
+_BLOCK_BYTES: Final = 2880
+_HEAD_BYTES: Final = 2 * _LIMITS.header_blocks * _BLOCK_BYTES
 _MAX_COLUMNS: Final = 999
+_FAULTS: Final = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, fits.VerifyError)
 
 
-def read_rows(hdu: RawHdu) -> npt.NDArray[Any]:
-    """Rows (N,) of a table, big-endian, a view of the file's bytes; column names in capitals.
+def read_columns(path: Path, names: Collection[str]) -> dict[str, npt.NDArray[Any]]:
+    """Columns (N, …) of the table in HDU 1 of a file that may be too large to be read at once.
 
-    Raises
-    ------
-    UsageError
-        `fits-unsupported` if the HDU is no binary table, `fits-header-invalid` if its columns do not fill
-        its rows.
+    Parameters
+    ----------
+    path : a plain FITS file without a primary image
+    names : of the columns, in any case
 
-    """
-    if hdu.kind != "BINTABLE" or len(hdu.shape) != 2:
-        raise UsageError("fits-unsupported", f"HDU {hdu.index} is no binary table")
-    dtype = row_dtype(hdu.header)
-    return np.frombuffer(hdu.data[: dtype.itemsize * hdu.shape[0]], dtype=dtype)
-
-
-def row_dtype(header: Mapping[str, CardValue]) -> np.dtype[Any]:
-    """Layout of one row of a table (FITS standard 4.0, section 7.3); complex numbers and pointers stay bytes.
+    Returns
+    -------
+    dict
+        The names as given; copies in the file's big-endian types, texts without their padding.
 
     Raises
     ------
     UsageError
-        `fits-header-invalid` if the columns do not fill the row, or two have one name.
+        `not-fits`, `fits-unsupported` if HDU 1 is no binary table, `fits-truncated`, or `fits-header-invalid`
+        if its columns do not fill its rows, two have one name, or one that is asked for is not there.
 
     """
-    count = header.get("TFIELDS")
-    if not isinstance(count, int) or not 0 < count <= _MAX_COLUMNS:
-        raise UsageError("fits-header-invalid", f"TFIELDS = {count!r}")
-    columns = [_column(header, number) for number in range(1, count + 1)]
+    size = _checked_size(path)
     try:
-        dtype = np.dtype([column for column in columns if column is not None])
-    except ValueError as error:
-        raise UsageError(
-            "fits-header-invalid", f"the table's columns cannot be told apart: {error}"
-        ) from error
-    if dtype.itemsize != header.get("NAXIS1"):
-        raise UsageError(
-            "fits-header-invalid", f"the columns take {dtype.itemsize} bytes, not {header.get('NAXIS1')!r}"
-        )
-    return dtype
+        with (
+            warnings.catch_warnings(action="ignore", category=AstropyWarning),
+            fits.open(path, memmap=True) as hdus,
+        ):
+            table = hdus[1]
+            _check_layout(table, size)
+            return {name: np.array(table.data[name]) for name in names}
+    except UsageError:
+        raise
+    except _FAULTS as error:
+        raise UsageError("fits-header-invalid", f"the table cannot be read: {error}") from error
 
 
-def _column(header: Mapping[str, CardValue], number: int) -> tuple[str, str, tuple[int, ...]] | None:
-    """Name, type and shape of a column; None if it takes no room."""
-    match = _FORMAT.match(str(header.get(f"TFORM{number}", "")))
-    if not match:
-        raise UsageError("fits-header-invalid", f"TFORM{number} = {header.get(f'TFORM{number}')!r}")
-    repeat, kind = int(match[1] or 1), match[2]
-    name = str(header.get(f"TTYPE{number}", f"COLUMN{number}")).strip().upper()
-    if not repeat:
-        return None
-    if kind in _NUMBERS:
-        return name, _NUMBERS[kind], () if repeat == 1 else (repeat,)
-    if kind == "A":
-        return name, f"S{repeat}", ()
-    size = -(-repeat // 8) if kind == "X" else repeat * _OPAQUE_BYTES[kind]
-    return name, f"V{size}", ()
+def _checked_size(path: Path) -> int:
+    """Bytes of the table's data unit, which the file holds; nothing is read but two headers."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        n_bytes = stream.seek(0, 2)
+    if not head.startswith(b"SIMPLE  ="):
+        raise UsageError("not-fits", "it is no FITS file")
+    primary, at = header_at(head, 0, limits=_LIMITS)
+    if primary.get("NAXIS") != 0:
+        raise UsageError("fits-unsupported", "a table is expected behind an empty primary HDU")
+    header, at = header_at(head, at, limits=_LIMITS)
+    if [header.get(name) for name in ("XTENSION", "BITPIX", "NAXIS", "GCOUNT")] != ["BINTABLE", 8, 2, 1]:
+        raise UsageError("fits-unsupported", "HDU 1 is no binary table")
+    row, rows, heap = (_count(header, name) for name in ("NAXIS1", "NAXIS2", "PCOUNT"))
+    if not 0 < _count(header, "TFIELDS") <= _MAX_COLUMNS:
+        raise UsageError("fits-header-invalid", f"TFIELDS = {header['TFIELDS']!r}")
+    size = row * rows + heap
+    if at + -(-size // _BLOCK_BYTES) * _BLOCK_BYTES > n_bytes:
+        raise UsageError("fits-truncated", "the table is cut short")
+    return size
+
+
+def _count(header: Mapping[str, CardValue], name: str) -> int:
+    value = header.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise UsageError("fits-header-invalid", f"{name} = {value!r}")
+    return value
+
+
+def _check_layout(table: Any, size: int) -> None:
+    """Refuse a table whose columns are not what its rows hold (FITS standard 4.0, section 7.3)."""
+    names = [str(name).upper() for name in table.columns.names]
+    if table.size != size or len(names) != table.header["TFIELDS"] or len(set(names)) != len(names):
+        raise UsageError("fits-header-invalid", "the table's columns cannot be told apart")
+    row = table.columns.dtype.itemsize
+    if row != table.header["NAXIS1"]:
+        raise UsageError("fits-header-invalid", f"the columns take {row} bytes, not {table.header['NAXIS1']}")

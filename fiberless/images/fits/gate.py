@@ -12,7 +12,7 @@ from typing import Final
 from fiberless.errors import UsageError
 from fiberless.images.fits.cards import CARD_BYTES, CardValue, parse_cards
 
-__all__ = ["UPLOAD_LIMITS", "Limits", "RawHdu", "first_header", "header_at", "inflate", "walk_fits"]
+__all__ = ["UPLOAD_LIMITS", "Limits", "RawHdu", "first_header", "header_at", "walk_fits"]
 
 _BLOCK_BYTES: Final = 2880
 _PRINTABLE: Final = bytes(range(0x20, 0x7F))
@@ -94,7 +94,7 @@ def walk_fits(data: bytes, *, limits: Limits = UPLOAD_LIMITS) -> tuple[RawHdu, .
         `fits-header-duplicate`, `fits-not-standard`, `fits-bitpix` or `fits-unsupported`.
 
     """
-    plain = inflate(data, limits=limits)
+    plain = _inflate(data, limits=limits)
     hdus: list[RawHdu] = []
     offset = 0
     while offset < len(plain):
@@ -116,7 +116,7 @@ def first_header(data: bytes, *, limits: Limits = UPLOAD_LIMITS) -> Mapping[str,
         As `walk_fits`, for what concerns the header.
 
     """
-    return header_at(inflate(data, limits=limits), 0, limits=limits)[0]
+    return header_at(_inflate(data, limits=limits), 0, limits=limits)[0]
 
 
 def header_at(data: bytes, start: int, *, limits: Limits) -> tuple[Mapping[str, CardValue], int]:
@@ -132,7 +132,7 @@ def header_at(data: bytes, start: int, *, limits: Limits) -> tuple[Mapping[str, 
     return parse_cards(cards), end
 
 
-def inflate(data: bytes, *, limits: Limits = UPLOAD_LIMITS) -> bytes:
+def _inflate(data: bytes, *, limits: Limits = UPLOAD_LIMITS) -> bytes:
     """Plain bytes of a FITS file that may be gzipped, inflated no further than the limits.
 
     Raises

@@ -88,11 +88,6 @@ class Stack:
     ) -> None:
         self.stop()
 
-    @property
-    def pids(self) -> dict[str, int | None]:
-        """Process ID of each process by name."""
-        return {child.name: child.pid for child in self._children}
-
     def tend(self) -> None:
         """Start again what died, and pass on what it logged. Call it often; it never waits."""
         for child in self._children:

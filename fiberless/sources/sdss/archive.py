@@ -12,12 +12,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
+import numpy as np
+
 from fiberless.astro.bands import BANDS, N_BANDS
 from fiberless.contract import Target
 from fiberless.errors import FatalError, FiberlessError, TransientError, UsageError
 from fiberless.images.cutout import Cutout
-from fiberless.images.fits.binary_table import read_rows
-from fiberless.images.fits.gate import Limits, walk_fits
+from fiberless.images.fits.binary_table import read_columns
 from fiberless.sources.disk_cache import DiskCache, HeldFile, alone
 from fiberless.sources.download import SurveyClient
 from fiberless.sources.sdss.cut import cut_field
@@ -31,7 +32,6 @@ _FILE_BYTES: Final = 48 * 2**20
 _FIELD_LIST_BYTES: Final = 2**30
 _FIELD_LIST_SECONDS: Final = 1800.0
 _RETRY_SECONDS: Final = 60.0
-_TABLE_LIMITS: Final = Limits(file_bytes=_FILE_BYTES, inflated_bytes=_FILE_BYTES)
 _FIELDS_TRIED: Final = 3
 
 
@@ -115,17 +115,16 @@ class SdssArchive:
 
     def _position_in(self, path: Path, wanted: SdssObject, name: PurePosixPath) -> tuple[float, float]:
         try:
-            rows = read_rows(walk_fits(path.read_bytes(), limits=_TABLE_LIMITS)[1])
-            found = rows[rows["ID"] == wanted.index]
-            positions = [(float(row["RA"]) % 360.0, float(row["DEC"])) for row in found]
-        except (OSError, UsageError, ValueError, IndexError) as error:
+            columns = read_columns(path, ["ID", "RA", "DEC"])
+        except (OSError, UsageError) as error:
             self._cache.drop(name)
             raise TransientError("source-unavailable", f"{name.name} cannot be read: {error}") from error
-        if not positions:
+        found = np.flatnonzero(columns["ID"] == wanted.index)
+        if not found.size:
             raise UsageError(
                 "not-found", f"sdss:{wanted.number}: {wanted.field} has no object {wanted.index}"
             )
-        return positions[0]
+        return float(columns["RA"][found[0]]) % 360.0, float(columns["DEC"][found[0]])
 
     def _cut_best(self, fields: list[FieldName], ra: float, dec: float) -> Cutout:
         """Cutout from the first field whose frames show the position."""

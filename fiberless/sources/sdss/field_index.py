@@ -16,14 +16,11 @@ from fiberless.arrays import BoolArray, FloatArray
 from fiberless.astro.bands import PIXEL_SCALE_ARCSEC
 from fiberless.errors import FatalError, UsageError
 from fiberless.images.cutout import CUTOUT_PIXELS
-from fiberless.images.fits.binary_table import row_dtype
-from fiberless.images.fits.gate import Limits, header_at
+from fiberless.images.fits.binary_table import read_columns
 from fiberless.sources.sdss.names import FieldName
 
 __all__ = ["FieldIndex", "great_circle_deg"]
 
-_HEAD_BYTES: Final = 2**20
-_LIMITS: Final = Limits()
 _DEGREES: Final = ("NODE", "INCL", "MU_START", "MU_END", "NU_START", "NU_END", "DEC", "SCORE")
 _NUMBERS: Final = ("RUN", "CAMCOL", "FIELD")
 _REACH_DEG: Final = 0.2
@@ -148,26 +145,9 @@ def _field_name(fields: dict[str, npt.NDArray[Any]], row: int) -> FieldName:
 
 def _read_columns(path: Path) -> tuple[dict[str, npt.NDArray[Any]], BoolArray]:
     """Columns (N,) of the survey's list, and which of its fields can be used."""
-    rows = _map_rows(path)
+    rows = read_columns(path, [*_NUMBERS, *_DEGREES, "RERUN", "PHOTO_STATUS"])
     columns: dict[str, npt.NDArray[Any]] = {name.lower(): rows[name].astype(np.int32) for name in _NUMBERS}
     columns["rerun"] = np.array([int(text) for text in rows["RERUN"]], dtype=np.int32)
     columns |= {name.lower(): rows[name].astype(np.float64) for name in _DEGREES}
     is_finite = [np.isfinite(columns[name.lower()]) for name in _DEGREES]
     return columns, (rows["PHOTO_STATUS"] == 0) & np.all(is_finite, axis=0)
-
-
-def _map_rows(path: Path) -> npt.NDArray[Any]:
-    """Rows of the table in a FITS file too large to be read at once, mapped from disk."""
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD_BYTES)
-        size = stream.seek(0, 2)
-    if not head.startswith(b"SIMPLE  ="):
-        raise UsageError("not-fits", "it is no FITS file")
-    _, at = header_at(head, 0, limits=_LIMITS)
-    header, at = header_at(head, at, limits=_LIMITS)
-    dtype, count = row_dtype(header), header.get("NAXIS2")
-    if header.get("XTENSION") != "BINTABLE" or not isinstance(count, int) or count < 1:
-        raise UsageError("fits-unsupported", "it holds no table")
-    if at + count * dtype.itemsize > size:
-        raise UsageError("fits-truncated", "the table is cut short")
-    return np.memmap(path, dtype, "r", at, (count,))

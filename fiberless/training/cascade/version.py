@@ -3,9 +3,9 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
-from fiberless.contract.manifest import Manifest
+from fiberless.contract import DEFAULT_CANDIDATES
+from fiberless.contract.manifest import PROMISED_REDSHIFT, Manifest
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.inference.cascade import CascadeFamily
 from fiberless.inference.store import save_cascade
@@ -13,9 +13,6 @@ from fiberless.training.cascade.card import render_cascade_card
 from fiberless.training.cascade.train import TrainedCascade
 
 __all__ = ["write_cascade"]
-
-PROMISED_REDSHIFT: Final = (0.05, 0.15)
-N_CANDIDATES: Final = 25
 
 
 def write_cascade(folder: Path, trained: TrainedCascade, *, command: str) -> Manifest:
@@ -33,7 +30,7 @@ def write_cascade(folder: Path, trained: TrainedCascade, *, command: str) -> Man
         redshift_range=PROMISED_REDSHIFT,
         r_magnitude_limit=MAIN_LIMIT,
         sampler_steps=config.sampler_steps,
-        n_candidates=N_CANDIDATES,
+        n_candidates=DEFAULT_CANDIDATES,
         training={**trained.record, "command": command},
         training_data=f"{trained.record['rows']} {kind} galaxies ({data['description']})",
     )

@@ -1,5 +1,6 @@
 import base64
 import io
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -201,3 +202,29 @@ def test_rows_of_a_byte_each_do_not_fill_the_memory():
     stream = STREAM.replace(b"BINARY2", b"BINARY") % (b"", base64.b64encode(bytes(20_000)))
     data = (VOTABLE % (b"unsignedByte", b"deg", stream)).replace(b'"double"', b'"unsignedByte"')
     assert len(list(_votable(io.BytesIO(data), max_rows=100))) == 101, "one more, to be refused"
+
+
+@pytest.mark.parametrize(
+    ("field", "nrows"),
+    [
+        (b'datatype="bit" arraysize="999999999"', b"1"),
+        (b'datatype="double" arraysize="999999999"', b"1"),
+        (b'datatype="char" arraysize="9999x9999"', b"1"),
+        (b'datatype="char" arraysize="*"', b"1"),
+        (b'datatype="double"', b"2000000000"),
+    ],
+)
+def test_a_cell_costs_what_is_there_of_it(field, nrows):
+    """A head of some hundred bytes that declares gigabytes; see the module's docstring."""
+    cells = bytes(16) + b"\x7f\xff\xff\xff"
+    stream = b"<BINARY><STREAM>%s</STREAM></BINARY>" % base64.b64encode(cells)
+    data = (VOTABLE % (b"double", b"deg", stream)).replace(
+        b"<DATA>", b'<FIELD name="x" ' + field + b"/><DATA>"
+    )
+    data = data.replace(b"999999999999", nrows)
+    tracemalloc.start()
+    with pytest.raises(UsageError, match="cut short"):
+        list(_votable(io.BytesIO(data)))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2**20

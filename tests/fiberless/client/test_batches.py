@@ -8,7 +8,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from fiberless.errors import UsageError
+from fiberless.errors import JobTimeout, UsageError
 from tests.played_service import Played, client_of
 
 BATCH = {
@@ -67,3 +67,9 @@ def test_a_batch_is_waited_for():
     with client_of(played) as client:
         assert client.batch_status("b_1", wait=True).phase == "COMPLETED"
     assert played.paths == ["GET /api/v1/batches/b_1?wait=20"] * 2
+
+
+def test_patience_with_a_batch_ends():
+    client = client_of(Played(httpx.Response(200, json=BATCH)), timeout_seconds=0)
+    with client, pytest.raises(JobTimeout, match="b_1 is not done yet"):
+        client.batch_status("b_1", wait=True)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from fiberless.client import AsyncClient
-from fiberless.errors import TransientError, UsageError
+from fiberless.errors import NotFound, ServiceUnreachable
 from tests.played_service import DONE, JOB, Played, client_of, problem
 
 
@@ -40,11 +40,11 @@ def test_async_events_end_where_there_is_nothing_left():
 
 
 def test_events_of_another_owners_job_are_not_found():
-    with client_of(Played(problem("not-found", 404))) as client, pytest.raises(UsageError, match="not-found"):
+    with client_of(Played(problem("not-found", 404))) as client, pytest.raises(NotFound):
         next(client.events("j_1"))
 
 
 def test_a_follower_gives_up_a_service_that_stays_away(no_pause):
-    with client_of(Played(*[httpx.ConnectError("no")] * 5)) as client, pytest.raises(TransientError):
+    with client_of(Played(*[httpx.ConnectError("no")] * 5)) as client, pytest.raises(ServiceUnreachable):
         next(client.events("j_1"))
     assert len(no_pause) == 4

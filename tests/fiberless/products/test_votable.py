@@ -9,7 +9,8 @@ from astropy import units
 from astropy.io import votable
 from astropy.io.votable.ucd import check_ucd
 
-from fiberless.products.columns import FLUX_UNIT, IVAR_UNIT, SPECTRUM_COLUMNS, property_table, row_columns
+from fiberless.contract.properties import FLUX_UNIT
+from fiberless.products.columns import IVAR_UNIT, SPECTRUM_COLUMNS, property_table, row_columns
 from fiberless.products.spectrum import spectrum_product
 from fiberless.products.units import vo_unit
 from fiberless.products.votable import spectrum_votable

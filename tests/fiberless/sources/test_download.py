@@ -8,7 +8,7 @@ import pytest
 from fiberless.errors import FatalError, TransientError, UsageError
 from fiberless.sources.download import Patience, SurveyClient
 
-THREE = Patience(attempts=3, first_pause_seconds=2, longest_pause_seconds=60)
+THREE = Patience(attempts=3, first_pause_seconds=2, longest_pause_seconds=60, longest_asked_seconds=60)
 
 
 @pytest.fixture
@@ -144,3 +144,11 @@ def test_a_coded_body_is_not_decoded(local, asking):
     """A body that says it is gzip cannot grow on our side: its bytes are taken as they are."""
     local.headers["Content-Encoding"] = "gzip"
     assert asking() == b"x" * 100
+
+
+def test_a_body_with_a_fault_is_asked_for_again(local, client, slept):
+    (local.root / "file").write_bytes(b"<html>")
+    one = client(local, patience=THREE, sleep=slept.append)
+    with pytest.raises(TransientError, match=r"3 tries \(a page\)"):
+        one.save(f"{local.url}/file", BytesIO(), max_bytes=10, fault=lambda _body: "a page")
+    assert local.n_requests == 3

@@ -5,7 +5,7 @@ import pytest
 from fiberless.datasets.mock.generate import generate
 from fiberless.datasets.shards import ShardSet
 from fiberless.training.config import StageConfig, TrainingConfig
-from fiberless.training.train import train_latent
+from fiberless.training.train import Training
 
 _STAGE = {"learning_rate": 1e-3, "ema_decay": 0.9, "warmup_steps": 1, "checkpoint_steps": 3, "log_steps": 1}
 
@@ -41,7 +41,7 @@ def run_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(data, tiny, run_folder):
-    return train_latent(data, tiny, run_folder, progress=lambda *_: None)
+    return Training(data, tiny, run_folder, progress=lambda *_: None).finish()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 from fiberless.datasets.shards import ShardSet
 from fiberless.training import stage
 from fiberless.training.config import read_config
-from fiberless.training.train import train_latent
+from fiberless.training.train import Training
 
 DATA, CONFIG, RUN = (Path(argument) for argument in sys.argv[1:4])
 
@@ -26,7 +26,7 @@ def live_until(name, step):
         return draw(seed, at_name, at_step)
 
     stage.step_generator = doomed
-    train_latent(ShardSet(DATA), read_config(CONFIG), RUN, progress=lambda *_: None)
+    Training(ShardSet(DATA), read_config(CONFIG), RUN, progress=lambda *_: None).finish()
 
 
 for death in sys.argv[4:]:

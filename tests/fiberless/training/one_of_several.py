@@ -8,14 +8,14 @@ import torch
 from fiberless.datasets.shards import ShardSet
 from fiberless.training.config import read_config
 from fiberless.training.process import join_processes
-from fiberless.training.train import train_latent
+from fiberless.training.train import Training
 
 DATA, CONFIG, RUN = (Path(argument) for argument in sys.argv[1:4])
 
 with join_processes("cpu") as process:
-    trained = train_latent(
+    trained = Training(
         ShardSet(DATA), read_config(CONFIG), RUN, progress=lambda *_: None, process=process
-    )
+    ).finish()
     weights = {
         f"{name}.{key}": value
         for name in ("image_encoder", "latent_encoder", "denoiser")

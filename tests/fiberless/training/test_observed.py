@@ -10,7 +10,7 @@ from fiberless.datasets.mock.survey import TRUTH_NAMES, simulate
 from fiberless.datasets.shards import DatasetInfo, ShardSet, write_info, write_shard
 from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude
 from fiberless.inference.basis_posterior import BasisFit
-from fiberless.training.observed import ObservedLatents, fit_data, independent_ivar
+from fiberless.training.observed import draw_latents, fit_data, independent_ivar, latent_cholesky
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +77,12 @@ def test_draws_have_the_moments_of_the_posterior():
         np.array([-0.3, 0.0, 0.6]),
         physical=np.array([[2, 8], [2.1, 9], [2.4, 9.1]]),
     )
-    latents = ObservedLatents.of(fit, scaler, redshift=redshift, r_aperture_nmgy=aperture, physical=physical)
-    drawn = latents.draw(torch.zeros(40_000, dtype=torch.long), torch.Generator().manual_seed(2)).numpy()
+    latent = scaler.to_latent(redshift, amplitude(fit.ln_norm, aperture), fit.whitened, physical)
+    cholesky = torch.from_numpy(latent_cholesky(fit, scaler))
+    rows = torch.zeros(40_000, dtype=torch.long)
+    drawn = draw_latents(
+        torch.from_numpy(latent)[rows], cholesky[rows], torch.Generator().manual_seed(2)
+    ).numpy()
     assert (drawn[:, 0] == drawn[0, 0]).all()
     assert np.isnan(drawn[:, 6]).all()
     parts = scaler.from_latent(drawn)
@@ -91,12 +95,13 @@ def test_draws_have_the_moments_of_the_posterior():
 def test_draws_are_reproducible_and_differ_from_step_to_step(data, basis):
     fit = fit_data(data, basis)
     aperture = np.full(24, 30.0)
-    scaler = LatentScaler.fit(data.truth("redshift"), amplitude(fit.ln_norm, aperture))
-    latents = ObservedLatents.of(fit, scaler, redshift=data.truth("redshift"), r_aperture_nmgy=aperture)
-    rows, generator = torch.arange(24), torch.Generator().manual_seed(1)
-    first, second = latents.draw(rows, generator), latents.draw(rows, generator)
+    redshift, level = data.truth("redshift"), amplitude(fit.ln_norm, aperture)
+    scaler = LatentScaler.fit(redshift, level)
+    latent = torch.from_numpy(scaler.to_latent(redshift, level, fit.whitened))
+    cholesky, generator = torch.from_numpy(latent_cholesky(fit, scaler)), torch.Generator().manual_seed(1)
+    first, second = (draw_latents(latent, cholesky, generator) for _ in range(2))
     assert not torch.equal(first, second)
-    assert torch.equal(first, latents.draw(rows, torch.Generator().manual_seed(1)))
+    assert torch.equal(first, draw_latents(latent, cholesky, torch.Generator().manual_seed(1)))
 
 
 def test_shared_noise_of_averaged_pixels_is_not_counted_twice():

@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 from fiberless.datasets.shards import ShardSet, write_info, write_shard
 from fiberless.errors import UsageError
 from fiberless.evaluation.pairs import read_held_out
-from fiberless.training.train import Training, train_latent
+from fiberless.training.train import Training
 from fiberless.training.version import write_version
 
 
@@ -59,7 +59,7 @@ def test_what_the_survey_does_not_know_stays_unknown(prepared):
 
 
 def test_both_stages_learn_and_the_card_says_from_what(observed, config, tmp_path):
-    trained = train_latent(observed, config, tmp_path / "run", progress=silent)
+    trained = Training(observed, config, tmp_path / "run", progress=silent).finish()
     manifest = write_version(tmp_path / "sdss-1", trained, command="fiberless train …")
     assert manifest.training_data == "40 observed galaxies (toy survey)"
     card = (tmp_path / "sdss-1" / "card.md").read_text()

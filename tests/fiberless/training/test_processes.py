@@ -10,7 +10,7 @@ import torch
 
 from fiberless.errors import UsageError
 from fiberless.training.process import TrainingProcess, join_processes
-from fiberless.training.train import Training, train_latent
+from fiberless.training.train import Training
 
 ONE_OF_SEVERAL = Path(__file__).parent / "one_of_several.py"
 
@@ -49,7 +49,7 @@ def test_both_end_with_the_same_weights(ranks):
 
 def test_two_processes_are_one_with_the_whole_batch(ranks, two_folder, data, exact, tmp_path):
     """Losses as logged are of the whole batch: a contrast of half of it would be lower by ln 2."""
-    family = train_latent(data, exact, tmp_path, progress=lambda *_: None).family
+    family = Training(data, exact, tmp_path, progress=lambda *_: None).finish().family
     for stage in ("contrastive", "denoiser"):
         ours, theirs = (
             np.loadtxt(f / f"{stage}.csv", delimiter=",", skiprows=1) for f in (tmp_path, two_folder)

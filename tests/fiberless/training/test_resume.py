@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fiberless.training.train import train_latent
+from fiberless.training.train import Training
 
 DOOMED = Path(__file__).parent / "doomed_training.py"
 STAGES = ("contrastive", "denoiser")
@@ -35,7 +35,7 @@ def test_weights_moments_averages_and_logs_are_those_of_a_run_that_was_never_kil
 ):
     assert int(load_file(killed_folder / "denoiser.safetensors")["step"]) == 3
     assert len(logged(killed_folder / "denoiser.csv")) == 1 + 5  # two rows after the checkpoint
-    resumed = train_latent(data, tiny, killed_folder, progress=lambda *_: None)
+    resumed = Training(data, tiny, killed_folder, progress=lambda *_: None).finish()
     for name in ("image_encoder", "latent_encoder", "denoiser"):
         expected = getattr(trained.family, name).state_dict()
         for key, value in getattr(resumed.family, name).state_dict().items():

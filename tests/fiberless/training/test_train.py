@@ -9,7 +9,7 @@ from fiberless.inference.store import load_version
 from fiberless.training.config import StageConfig, StageName
 from fiberless.training.process import TrainingProcess
 from fiberless.training.stage import Stage, run_stage
-from fiberless.training.train import Training, train_latent
+from fiberless.training.train import Training
 from fiberless.training.version import write_version
 
 
@@ -39,7 +39,7 @@ def test_stage_after_stage_is_the_whole(data, tiny, trained, tmp_path):
     for until in StageName:
         Training(data, tiny, tmp_path, progress=lambda name, *_: seen.append(name)).run(until)
         assert seen[-1] == until
-    again = train_latent(data, tiny, tmp_path, progress=lambda name, *_: seen.append(f"again {name}"))
+    again = Training(data, tiny, tmp_path, progress=lambda name, *_: seen.append(f"again {name}")).finish()
     assert [name for name, _ in itertools.groupby(seen)] == list(StageName)
     for name, value in trained.family.denoiser.state_dict().items():
         assert torch.equal(value, again.family.denoiser.state_dict()[name]), name

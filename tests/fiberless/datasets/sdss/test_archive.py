@@ -5,9 +5,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from fiberless.datasets.sdss.archive import RequestRate
 from fiberless.datasets.sdss.options import USER_AGENT, Manners
-from fiberless.errors import FatalError, TransientError
+from fiberless.errors import FatalError, TransientError, UsageError
+from fiberless.sources.pace import Pace
 
 SPECTRUM = b"SIMPLE  =                    T".ljust(2880)
 
@@ -38,7 +38,7 @@ def client(local, watch):
 
     def make(**manners):
         chosen = Manners(**{"requests_per_second": 4, "first_pause_seconds": 2, "attempts": 3} | manners)
-        pace = RequestRate(chosen.requests_per_second, clock=watch.clock, sleep=watch.sleep)
+        pace = Pace(chosen.requests_per_second, clock=watch.clock, sleep=watch.sleep)
         made.append(local.client(chosen, pace=pace, jitter=lambda: 1.0))
         return made[-1]
 
@@ -80,7 +80,7 @@ def test_pauses_double_with_each_failure(client, local, watch, wanted):
 def test_jitter_spreads_the_pauses(local, watch, wanted):
     path, to = next(iter(wanted.items()))
     local.faults[str(path)] = [503]
-    pace = RequestRate(4, clock=watch.clock, sleep=watch.sleep)
+    pace = Pace(4, clock=watch.clock, sleep=watch.sleep)
     archive = local.client(Manners(first_pause_seconds=2), pace=pace, jitter=lambda: 0.0)
     archive.fetch(path, to)
     archive.close()
@@ -160,3 +160,32 @@ def test_a_server_that_is_not_there_is_a_passing_fault(client, local, wanted):
     local.close()
     with pytest.raises(TransientError, match="3 tries"):
         archive.fetch(path, to)
+
+
+def test_a_server_that_wants_to_be_left_alone_for_hours_is(client, local, watch, wanted):
+    path, to = next(iter(wanted.items()))
+    local.faults[str(path)] = [503]
+    local.headers["Retry-After"] = "7200"
+    with pytest.raises(TransientError, match="busy for 7200 s"):
+        client().fetch(path, to)
+    assert (local.n_requests, watch.slept) == (1, [])
+    assert list(to.parent.iterdir()) == []
+
+
+def test_a_query_goes_to_the_archives_own_server_or_one_that_is_named(local, tmp_path, serve):
+    other = serve(tmp_path / "other")
+    other.services["query"] = lambda _query: b"a,b"
+    archive = local.client()
+    with pytest.raises(FatalError, match="FIBERLESS_SURVEY_HOSTS"):
+        archive.fetch_page(f"{other.url}/query", {}, tmp_path / "page.csv")
+    archive.close()
+    both = local.client(also=[f"{other.url}/query"])
+    both.fetch_page(f"{other.url}/query", {}, tmp_path / "page.csv")
+    both.close()
+    assert (tmp_path / "page.csv").read_bytes() == b"a,b"
+
+
+@pytest.mark.parametrize("address", ["data.sdss.org/sas", "ftp://data.sdss.org", "https://a.org:x"])
+def test_what_is_no_address_is_said_to_be_none(local, address):
+    with pytest.raises(UsageError, match="is no http or https address"):
+        local.client(also=[address])

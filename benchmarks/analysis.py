@@ -111,7 +111,7 @@ def draw(family: LatentFamily, count: int, steps: int) -> list[Candidates]:
     drawn = family.candidates(conditions, seeds, n=CANDIDATES, steps=steps)
     return [
         Candidates(ln_flux, np.exp(resample_log_flux(ln_flux, redshift, OBSERVED_WAVE_AA)), redshift)
-        for ln_flux, redshift in zip(drawn.ln_flux_rest, drawn.redshift, strict=True)
+        for ln_flux, redshift in zip(drawn.ln_flux, drawn.redshift, strict=True)
     ]
 
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
-from fiberless.arrays import FloatArray
 from fiberless.cli.numbers import numbers_by_version
 from fiberless.cli.progress import progress_bars, report_on
 from fiberless.datasets.mock.survey import MAIN_LIMIT
@@ -21,7 +20,14 @@ from fiberless.datasets.shards import ShardSet
 from fiberless.evaluation.blocks import BlockCache, Contestant, draw_blocks
 from fiberless.evaluation.pairs import HeldOut, Progress, read_held_out
 from fiberless.evaluation.record import record_sampler_quality
-from fiberless.evaluation.step_quality import QUANTITIES, STD_EVERYWHERE, judge, quality_values, smallest
+from fiberless.evaluation.step_quality import (
+    QUANTITIES,
+    STD_EVERYWHERE,
+    QualityValues,
+    judge,
+    quality_values,
+    smallest,
+)
 from fiberless.inference.store import load_family
 
 STEPS: Final = (5, 10, 15, 25, 50, 250)
@@ -80,21 +86,22 @@ def measured(
 ) -> dict[str, Any]:
     """Rows of one version, the smallest number that passes, and what its arithmetic changes."""
 
-    def drawn(n: int, count: int, *, half_precision: bool) -> dict[str, FloatArray]:
+    def drawn(n: int, count: int, *, half_precision: bool) -> QualityValues:
         told = Contestant(
             contestant.family, contestant.manifest, contestant.n_candidates, count, half_precision
         )
-        return draw_blocks(
+        blocks = draw_blocks(
             told,
             pairs.conditions[:n],
-            {name: pairs.truth[name][:n] for name in QUANTITIES},
+            pairs.truth.only(QUANTITIES).rows(slice(n)),
             measure=quality_values,
-            cache=BlockCache(cache, "quality"),
+            cache=BlockCache(cache, "step-quality", QualityValues),
             progress=lambda done, total: progress(f"{contestant.manifest.version}, {count}", done, total),
         )
+        return blocks.values
 
     n, half = min(galaxies, len(pairs.conditions)), contestant.half_precision
-    truth = {name: pairs.truth[name][:n] for name in QUANTITIES}
+    truth = pairs.truth.rows(slice(n))
     rows = judge({count: drawn(n, count, half_precision=half) for count in steps}, truth)
     found = {
         "galaxies": n,
@@ -107,7 +114,7 @@ def measured(
         few, usual = min(n, _CHECKED), contestant.manifest.sampler_steps
         both = [drawn(few, usual, half_precision=True), drawn(few, usual, half_precision=False)]
         # keys are numbers of evaluations, of which the larger is the reference: here the finer arithmetic
-        against = judge({16: both[0], 32: both[1]}, {name: truth[name][:few] for name in QUANTITIES})["16"]
+        against = judge({16: both[0], 32: both[1]}, truth.rows(slice(few)))["16"]
         found["bf16 against fp32"] = {"galaxies": few, "evaluations": usual, **against}
     return found
 

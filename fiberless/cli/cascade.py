@@ -40,8 +40,8 @@ def train_cascade(
     from fiberless.datasets.shards import ShardSet
     from fiberless.training.cascade.train import CascadeTraining
     from fiberless.training.cascade.version import write_cascade
-    from fiberless.training.place import take_place
     from fiberless.training.preflight import check_version_folder
+    from fiberless.training.process import join_processes
 
     if out is not None:
         check_version_folder(out)
@@ -56,13 +56,13 @@ def train_cascade(
     chosen = _chosen(config, paper=paper).with_steps(steps)
     given = {"seed": seed, "max_rows": rows}
     chosen = chosen.model_copy(update={name: value for name, value in given.items() if value is not None})
-    with take_place(device) as place, progress_bars(shown=place.first) as bars:
-        training = CascadeTraining(ShardSet(data), chosen, run, progress=report_on(bars), place=place)
+    with join_processes(device) as process, progress_bars(shown=process.first) as bars:
+        training = CascadeTraining(ShardSet(data), chosen, run, progress=report_on(bars), process=process)
         training.run(until)
-        if place.first and out is not None and until is CascadeStage.DENOISE_HIGH:
+        if process.first and out is not None and until is CascadeStage.DENOISE_HIGH:
             write_cascade(out, training.finish(), command=command_line())
             typer.echo(f"wrote {out}")
-        elif place.first:
+        elif process.first:
             typer.echo(f"{until} is done; {run} holds it, and the same command without --until goes on")
 
 

@@ -125,8 +125,8 @@ def train(
     """
     from fiberless.datasets.shards import ShardSet
     from fiberless.training.config import TrainingConfig, read_config
-    from fiberless.training.place import take_place
     from fiberless.training.preflight import check_version_folder
+    from fiberless.training.process import join_processes
     from fiberless.training.train import Training
 
     if out is not None:
@@ -137,10 +137,10 @@ def train(
     chosen = chosen.with_steps(contrastive=contrastive_steps, denoiser=denoiser_steps)
     chosen = chosen if basis is None else chosen.model_copy(update={"basis": str(basis)})
     chosen = chosen if seed is None else chosen.model_copy(update={"seed": seed})
-    with take_place(device) as place, progress_bars(shown=place.first) as bars:
-        training = Training(ShardSet(data), chosen, run, progress=report_on(bars), place=place)
+    with join_processes(device) as process, progress_bars(shown=process.first) as bars:
+        training = Training(ShardSet(data), chosen, run, progress=report_on(bars), process=process)
         training.run(until)
-        if place.first:
+        if process.first:
             _finish(training, until, run=run, out=out)
 
 

@@ -20,14 +20,15 @@ from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.errors import UsageError
 from fiberless.evaluation.metrics import crps, point_score, posterior_median
 from fiberless.evaluation.pairs import measure_many
+from fiberless.evaluation.target_table import TargetTable
 from fiberless.images.apertures import PHOTOMETRY_NAMES, RADII_ARCSEC
 from fiberless.inference.physical import PHYSICAL_NAMES, absolute
 from fiberless.inference.sampler import initial_noise, sample
 from fiberless.nn import LatentDenoiser
 from fiberless.training.config import StageName, TrainingConfig
 from fiberless.training.diffusion import DenoiserData, denoiser_loss
-from fiberless.training.place import Place
 from fiberless.training.prepared import Prepared, read_prepared
+from fiberless.training.process import TrainingProcess
 from fiberless.training.stage import Stage, run_stage
 
 __all__ = ["LATENT_CRPS", "Caches", "ablate", "read_caches"]
@@ -164,14 +165,14 @@ def _trained(caches: Caches, arm: str, *, steps: int, seed: int, progress: Progr
         depth=config.denoiser_depth,
         condition_depth=config.condition_depth,
     )
-    place = Place()
+    process = TrainingProcess()
     stage = Stage(
         name=StageName.DENOISER,
         config=config.denoiser.model_copy(update={"checkpoint_steps": steps}),
         module=denoiser,
-        loss=lambda generator: denoiser_loss(denoiser, learned, config, generator, place=place),
+        loss=lambda generator: denoiser_loss(denoiser, learned, config, generator, process=process),
         validate=lambda: float("nan"),
-        look=lambda *_: None,
+        plot=lambda *_: None,
     )
     name = f"{'pixels too' if arm == 'both' else 'apertures'} {seed}"
     with TemporaryDirectory() as folder:
@@ -179,7 +180,7 @@ def _trained(caches: Caches, arm: str, *, steps: int, seed: int, progress: Progr
             stage,
             Path(folder),
             seed=seed,
-            place=place,
+            process=process,
             progress=lambda done, total, _loss: progress(name, done, total),
         )
     return denoiser.eval().bfloat16()
@@ -206,21 +207,21 @@ def _draw(denoiser: LatentDenoiser, data: DenoiserData, n_candidates: int) -> Fl
 
 def _quantities(
     prepared: Prepared, latent: FloatArray, photometry: FloatArray, *, measured: int
-) -> dict[str, FloatArray]:
-    """Quantities {name: (n, K)} of latents (n, K, D); those of the spectra of the first `measured`."""
+) -> TargetTable:
+    """Quantities (n, K) of latents (n, K, D); those of the spectra of the first `measured`."""
     parts = prepared.latent_scaler.from_latent(latent)
     r_total = 10 ** (0.4 * (22.5 - _r_magnitude(prepared, photometry)))
-    values = {"redshift": parts.redshift}
+    latent_values = {"redshift": parts.redshift}
     if parts.physical.shape[-1] == len(PHYSICAL_NAMES):
-        values |= absolute(parts.physical, parts.redshift, r_total[:, None])
-    found: list[dict[str, FloatArray]] = []
+        latent_values |= absolute(parts.physical, parts.redshift, r_total[:, None])
+    found: list[TargetTable] = []
     for start in range(0, len(latent), _BLOCK):
         rows = slice(start, start + _BLOCK)
         spectra = prepared.basis.decode(parts.whitened[rows, :measured])
         redshift = parts.redshift[rows, :measured]
         found.append(measure_many(spectra.reshape(-1, spectra.shape[-1]), redshift.reshape(-1)))
-    n = len(latent)
-    return values | {k: np.concatenate([part[k] for part in found]).reshape(n, -1) for k in _MEASURED}
+    spectral = TargetTable.joined(found).reshape(len(latent), -1).only(_MEASURED)
+    return TargetTable({**latent_values, **spectral.columns}, spectral.classes)
 
 
 def _r_magnitude(prepared: Prepared, photometry: FloatArray) -> FloatArray:
@@ -232,12 +233,12 @@ def _r_magnitude(prepared: Prepared, photometry: FloatArray) -> FloatArray:
 
 
 def _figures(
-    truth: dict[str, FloatArray], samples: dict[str, FloatArray], *, latent: FloatArray, drawn: FloatArray
+    truth: TargetTable, samples: TargetTable, *, latent: FloatArray, drawn: FloatArray
 ) -> dict[str, float]:
     known = np.flatnonzero(np.isfinite(latent).all(axis=0))
     figures = {
-        name: point_score(truth[name][:, 0], posterior_median(values)).r2
-        for name, values in samples.items()
+        name: point_score(truth[name][:, 0], posterior_median(samples[name])).r2
+        for name in samples.names
         if np.isfinite(truth[name]).any()
     }
     return figures | {LATENT_CRPS: float(np.mean([crps(latent[:, d], drawn[..., d]) for d in known]))}

@@ -4,6 +4,7 @@ Two truths are kept apart, both measured on the noiseless spectrum: above the cu
 above that of Kauffmann et al. 2003, which counts composites as AGN. Imports numpy and scipy only.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -70,7 +71,7 @@ def agn_share(classes: FloatArray, definition: str) -> FloatArray:
 
 
 def agn_scores(
-    truth: FloatArray, candidates: dict[str, FloatArray], *, prevalence: dict[str, float]
+    truth: FloatArray, candidates: Mapping[str, FloatArray], *, prevalence: dict[str, float]
 ) -> list[AgnScore]:
     """All scores: both definitions, all galaxies and emission-line ones, two thresholds.
 

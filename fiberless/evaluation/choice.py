@@ -5,8 +5,9 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import FloatArray, IntArray
-from fiberless.evaluation.drawing import Drawn
 from fiberless.evaluation.metrics import posterior_median
+from fiberless.evaluation.sampling import EvaluatedCandidates
+from fiberless.evaluation.target_table import TargetTable
 
 __all__ = ["CHOICE_SIZES", "CHOICE_TARGETS", "choice_table", "medoid_of"]
 
@@ -15,19 +16,20 @@ CHOICE_TARGETS: Final = ("redshift", "dn4000", "log_ew_Halpha", "log_age")
 _BLOCK: Final = 500
 
 
-def choice_table(truth: dict[str, FloatArray], drawn: Drawn) -> dict[str, dict[str, dict[str, float]]]:
+def choice_table(truth: TargetTable, drawn: EvaluatedCandidates) -> dict[str, dict[str, dict[str, float]]]:
     """RMSE over that of a random candidate: {target: {way: {K: ratio}}}.
 
     Ways: `random` (the first candidate; it is 1 but for the scatter of one draw), `contrastive` (best by
     score), `medoid`, `median` of the first K. A target that is measured on fewer candidates has the smaller
     K alone, and their number in place of the largest.
     """
-    sizes = {*CHOICE_SIZES, *(samples.shape[1] for samples in drawn.targets.values())}
-    shown = {K: medoid_of(drawn.latent, K) for K in sizes if drawn.latent.shape[1] >= K}
+    latent, targets = drawn.candidates.latent, drawn.targets
+    sizes = {*CHOICE_SIZES, *(targets[name].shape[1] for name in targets.names)}
+    shown = {K: medoid_of(latent, K) for K in sizes if latent.shape[1] >= K}
     return {
-        name: _ways(truth[name], drawn.targets[name], drawn.score, shown)
+        name: _ways(truth[name], targets[name], drawn.candidates.score, shown)
         for name in CHOICE_TARGETS
-        if name in drawn.targets and np.isfinite(truth[name]).any()
+        if name in targets.names and np.isfinite(truth[name]).any()
     }
 
 

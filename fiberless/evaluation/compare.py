@@ -18,16 +18,17 @@ from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
 from fiberless.evaluation.agn import AGN_DEFINITIONS, agn_scores, agn_share, auc, binary_score
 from fiberless.evaluation.blocks import (
-    CORE_SECONDS,
     BlockCache,
     Contestant,
+    MeasuredBlock,
     candidate_targets,
     draw_blocks,
 )
+from fiberless.evaluation.bootstrap import Difference, Statistic, bootstrap, r2_of
 from fiberless.evaluation.metrics import crps_each, photo_z, posterior_median, posterior_score, usable
-from fiberless.evaluation.paired import Difference, Statistic, bootstrap, r2_of
 from fiberless.evaluation.pairs import HeldOut, Progress, read_held_out
-from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS
+from fiberless.evaluation.target_table import TargetTable
+from fiberless.evaluation.targets import SPECTRAL_TARGETS
 
 __all__ = ["HIGHER_IS_BETTER", "compare"]
 
@@ -42,7 +43,6 @@ HIGHER_IS_BETTER: Final = MappingProxyType(
     }
 )
 """Figures in which two versions are compared, and which way is better."""
-Samples = Mapping[str, FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,15 +92,15 @@ def compare(
         contestant.manifest.version: draw_blocks(
             contestant,
             pairs.conditions,
-            {name: pairs.truth[name] for name in SPECTRAL_TARGETS},
+            pairs.truth.only(SPECTRAL_TARGETS),
             measure=candidate_targets,
-            cache=BlockCache(cache, "targets"),
+            cache=BlockCache(cache, "targets", TargetTable),
             progress=partial(progress, contestant.manifest.version),
         )
         for contestant in (first, second)
     }
     progress("figures", 0, 1)
-    figures = _figures(pairs, drawn)
+    figures = _figures(pairs, {version: block.values for version, block in drawn.items()})
     progress("figures", 1, 1)
     told = {c.manifest.version: _told(c, drawn[c.manifest.version]) for c in (first, second)}
     return {
@@ -112,18 +112,18 @@ def compare(
     }
 
 
-def _told(contestant: Contestant, drawn: Samples) -> dict[str, Any]:
+def _told(contestant: Contestant, drawn: MeasuredBlock[TargetTable]) -> dict[str, Any]:
     return {
         "family": contestant.manifest.family,
         "weights_sha256": contestant.manifest.weights_sha256,
         "steps": contestant.steps,
         "precision": "bf16" if contestant.half_precision else "fp32",
-        "core_seconds_a_galaxy": float(f"{np.median(drawn[CORE_SECONDS]):.3g}"),
+        "core_seconds_a_galaxy": float(f"{np.median(drawn.core_seconds):.3g}"),
     }
 
 
-def _figures(pairs: HeldOut, drawn: Mapping[str, Samples]) -> dict[str, Any]:
-    """Figures of {version: {target: (n, K)}}, each quantity on the galaxies where both versions have it."""
+def _figures(pairs: HeldOut, drawn: Mapping[str, TargetTable]) -> dict[str, Any]:
+    """Figures of {version: targets (n, K)}, each quantity on the galaxies where both versions have it."""
     first, second = drawn
     both = {
         name: _both(pairs.truth[name], drawn[first][name], drawn[second][name]) for name in _shared(pairs)
@@ -136,12 +136,12 @@ def _figures(pairs: HeldOut, drawn: Mapping[str, Samples]) -> dict[str, Any]:
     truth = pairs.truth["redshift"]
     medians = {version: posterior_median(values["redshift"]) for version, values in drawn.items()}
     differences["photo_z"] = _photo_z_difference(truth, medians[first], medians[second])
-    classes = {version: values[CLASS] for version, values in drawn.items()}
+    classes = {version: values.classes for version, values in drawn.items()}
     return {
         "scores": scores,
         "photo_z": {version: photo_z(truth, median).rounded() for version, median in medians.items()},
-        "agn": _agn(pairs.classes, classes),
-        "differences": differences | _agn_differences(pairs.classes, classes[first], classes[second]),
+        "agn": _agn(pairs.truth.classes, classes),
+        "differences": differences | _agn_differences(pairs.truth.classes, classes[first], classes[second]),
     }
 
 
@@ -182,8 +182,8 @@ def _photo_z_difference(
     return {"sigma_mad": bootstrap(sigma_mad, len(truth)).as_dict()}
 
 
-def _agn(truth: FloatArray, classes: Samples) -> list[dict[str, Any]]:
-    scores = agn_scores(truth, dict(classes), prevalence=_prevalence(truth))
+def _agn(truth: FloatArray, classes: Mapping[str, FloatArray]) -> list[dict[str, Any]]:
+    scores = agn_scores(truth, classes, prevalence=_prevalence(truth))
     return [score.rounded() for score in scores]
 
 

@@ -1,5 +1,6 @@
 """Evaluates a model on a held-out data set, beside baselines trained on the same pairs."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -13,7 +14,6 @@ from fiberless.evaluation.agn import AGN_DEFINITIONS, AgnScore, agn_scores
 from fiberless.evaluation.baselines import cnn_baseline, constant_baseline, mlp_baseline, neighbours
 from fiberless.evaluation.calibration import JointCalibration, Uniformity, joint_calibration, pit, uniformity
 from fiberless.evaluation.choice import choice_table
-from fiberless.evaluation.drawing import Drawn, draw_candidates, in_half_precision
 from fiberless.evaluation.gates import gates
 from fiberless.evaluation.metrics import (
     PhotoZ,
@@ -33,6 +33,8 @@ from fiberless.evaluation.pairs import (
     true_latents,
 )
 from fiberless.evaluation.sampler_check import basis_rms, width_ratio
+from fiberless.evaluation.sampling import EvaluatedCandidates, draw_candidates, in_half_precision
+from fiberless.evaluation.target_table import TargetTable
 from fiberless.inference.basis import without_amplitude
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.latent import LatentFamily
@@ -101,7 +103,7 @@ class Evaluation:
     sampler: FloatArray
     basis_rms: float
     pairs: HeldOut
-    drawn: Drawn
+    drawn: EvaluatedCandidates
 
     def as_dict(self) -> dict[str, Any]:
         """Every figure, rounded, for JSON, and the gates that follow from them."""
@@ -159,7 +161,7 @@ def evaluate(
     estimates = _regressions(learned, pairs, chosen, progress)
     progress("tests", 0, 1)
     targets = _scored(drawn, pairs, learned)
-    samples = {"model": targets, "neighbours": {name: learned.truth[name][nearest] for name in targets}}
+    samples = {"model": targets, "neighbours": learned.truth.only(targets.names).rows(nearest)}
     latent = true_latents(family, pairs)
     retrieval, true_score = _retrieval(family, pairs.conditions, latent)
     evaluation = Evaluation(
@@ -168,8 +170,10 @@ def evaluate(
         scores=_scores(pairs.truth, samples, estimates),
         pit=_pits(pairs.truth, targets),
         photo_z=_photo_z(pairs.truth["redshift"], samples, estimates),
-        agn=_agn(pairs, drawn, learned.classes, learned.classes[nearest]),
-        joint=joint_calibration(latent, drawn.latent, true_score=true_score, scores=drawn.score),
+        agn=_agn(pairs.truth.classes, samples, learned.truth.classes),
+        joint=joint_calibration(
+            latent, drawn.candidates.latent, true_score=true_score, scores=drawn.candidates.score
+        ),
         choice=choice_table(pairs.truth, drawn),
         retrieval=retrieval,
         sampler=width_ratio(family, pairs.conditions[:_CHECKED], steps=steps),
@@ -183,9 +187,9 @@ def evaluate(
 
 def _regressions(
     learned: BaselineRows, pairs: HeldOut, options: EvaluationOptions, progress: Progress
-) -> dict[str, dict[str, FloatArray]]:
-    """Point estimates {method: {target: (n,)}}."""
-    names = [name for name, values in learned.truth.items() if np.isfinite(values).any()]
+) -> dict[str, TargetTable]:
+    """Point estimates (n,) of each method."""
+    names = [name for name in learned.truth.names if np.isfinite(learned.truth[name]).any()]
     table = np.stack([learned.truth[name] for name in names], axis=1)
     query = pairs.conditions
     estimates = {"constant": constant_baseline(table, len(query))}
@@ -201,50 +205,47 @@ def _regressions(
             steps=options.cnn_steps,
             progress=lambda done, total: progress("cnn", done, total),
         )
+    no_class = np.full(len(query), np.nan)
     return {
-        method: {name: values[:, i] for i, name in enumerate(names)} for method, values in estimates.items()
+        method: TargetTable(dict(zip(names, values.T, strict=True)), no_class)
+        for method, values in estimates.items()
     }
 
 
-def _scored(drawn: Drawn, pairs: HeldOut, learned: BaselineRows) -> dict[str, FloatArray]:
+def _scored(drawn: EvaluatedCandidates, pairs: HeldOut, learned: BaselineRows) -> TargetTable:
     """Targets whose truth is known in both data sets."""
     known = (pairs.truth, learned.truth)
-    return {
-        name: samples
-        for name, samples in drawn.targets.items()
-        if all(np.isfinite(truth[name]).any() for truth in known)
-    }
+    targets = drawn.targets
+    return targets.only(
+        name for name in targets.names if all(np.isfinite(truth[name]).any() for truth in known)
+    )
 
 
 def _scores(
-    truth: dict[str, FloatArray],
-    samples: dict[str, dict[str, FloatArray]],
-    estimates: dict[str, dict[str, FloatArray]],
+    truth: TargetTable, samples: Mapping[str, TargetTable], estimates: Mapping[str, TargetTable]
 ) -> dict[str, dict[str, Score]]:
-    """Scores of methods that give samples {method: {target: (n, K)}} and of those that give one number."""
+    """Scores {method: {target: …}} of methods that give samples (n, K), and of those that give one number."""
     scores = {
-        method: {name: posterior_score(truth[name], values) for name, values in table.items()}
+        method: {name: posterior_score(truth[name], table[name]) for name in table.names}
         for method, table in samples.items()
     }
     for method in ("mlp", "cnn", "constant"):
         if method in estimates:
             table = estimates[method]
-            scores[method] = {name: point_score(truth[name], table[name]) for name in samples["model"]}
+            scores[method] = {name: point_score(truth[name], table[name]) for name in samples["model"].names}
     return scores
 
 
-def _pits(truth: dict[str, FloatArray], samples: dict[str, FloatArray]) -> dict[str, Uniformity]:
+def _pits(truth: TargetTable, samples: TargetTable) -> dict[str, Uniformity]:
     tests = {}
-    for name, drawn in samples.items():
-        kept = usable(truth[name], drawn)
-        tests[name] = uniformity(pit(truth[name][kept], drawn[kept]))
+    for name in samples.names:
+        kept = usable(truth[name], samples[name])
+        tests[name] = uniformity(pit(truth[name][kept], samples[name][kept]))
     return tests
 
 
 def _photo_z(
-    truth: FloatArray,
-    samples: dict[str, dict[str, FloatArray]],
-    estimates: dict[str, dict[str, FloatArray]],
+    truth: FloatArray, samples: Mapping[str, TargetTable], estimates: Mapping[str, TargetTable]
 ) -> dict[str, PhotoZ]:
     points = {method: posterior_median(table["redshift"]) for method, table in samples.items()}
     points |= {method: table["redshift"] for method, table in estimates.items()}
@@ -254,10 +255,11 @@ def _photo_z(
     return {"model_promised": promised} | {name: photo_z(truth, point) for name, point in points.items()}
 
 
-def _agn(pairs: HeldOut, drawn: Drawn, trained: FloatArray, near: FloatArray) -> list[AgnScore]:
+def _agn(truth: FloatArray, samples: Mapping[str, TargetTable], trained: FloatArray) -> list[AgnScore]:
     known = trained[np.isfinite(trained)]
     prevalence = {name: float(np.isin(known, kinds).mean()) for name, kinds in AGN_DEFINITIONS.items()}
-    return agn_scores(pairs.classes, {"model": drawn.classes, "neighbours": near}, prevalence=prevalence)
+    classes = {method: table.classes for method, table in samples.items()}
+    return agn_scores(truth, classes, prevalence=prevalence)
 
 
 @torch.inference_mode()

@@ -61,7 +61,7 @@ def compare_colours(
     conditions = prepare([cutout], [ebv])
     drawn = family.candidates(conditions, [(seed, cutout.sha256)], n=n_candidates, steps=steps)
     redshift = drawn.redshift[0]
-    flux = np.exp(resample_log_flux(drawn.ln_flux_rest[0], redshift, _WIDE_WAVE_AA))
+    flux = np.exp(resample_log_flux(drawn.ln_flux[0], redshift, _WIDE_WAVE_AA))
     predicted = _colours(synthetic_nmgy(_WIDE_WAVE_AA, np.nan_to_num(flux)))
     aperture = aperture_nmgy(cutout.flux_nmgy[None], radii_arcsec=(_FIBRE_RADIUS_ARCSEC,))[0, :, 0]
     aperture = aperture / transmission(ebv)

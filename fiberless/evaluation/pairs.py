@@ -3,7 +3,7 @@
 Only `true_latents` asks for a model; all else serves every family.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,8 @@ import numpy as np
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
-from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS, measure_targets
+from fiberless.evaluation.target_table import TargetTable
+from fiberless.evaluation.targets import SPECTRAL_TARGETS, measure_targets
 from fiberless.inference.basis import amplitude, ln_mean_flux
 from fiberless.inference.conditioning import Conditions, conditions_of
 from fiberless.inference.latent import LatentFamily
@@ -43,14 +44,12 @@ class HeldOut:
     Parameters
     ----------
     conditions : of n galaxies
-    truth : {target: (n,)}, and of every physical quantity; NaN where there is none
-    classes : (n,) true `BptClass`
+    truth : of n galaxies, all of `TARGETS`
     ln_flux_rest : (n, 3902) float32, noiseless
     """
 
     conditions: Conditions
-    truth: dict[str, FloatArray]
-    classes: FloatArray
+    truth: TargetTable
     ln_flux_rest: FloatArray
 
 
@@ -61,14 +60,12 @@ class BaselineRows:
     Parameters
     ----------
     photometry : (N, 49)
-    truth : {target: (N,)}
-    classes : (N,) true `BptClass`
+    truth : of N galaxies, all of `TARGETS`
     images : (N, 5, 64, 64) float16 scaled, or none
     """
 
     photometry: FloatArray
-    truth: dict[str, FloatArray]
-    classes: FloatArray
+    truth: TargetTable
     images: FloatArray
 
 
@@ -99,8 +96,7 @@ def read_held_out(data: ShardSet, *, r_limit: float, limit: int | None, progress
     physical = {name: values[rows] for name, values in true_physical(data, limit=limit).items()}
     return HeldOut(
         conditions=conditions,
-        truth={name: truth[name] for name in SPECTRAL_TARGETS} | physical,
-        classes=truth[CLASS],
+        truth=truth.only(SPECTRAL_TARGETS).also(physical),
         ln_flux_rest=ln_flux,
     )
 
@@ -120,16 +116,15 @@ def true_latents(family: LatentFamily, pairs: HeldOut) -> FloatArray:
 def _bright(data: ShardSet, r_limit: float, limit: int | None) -> tuple[Conditions, IntArray]:
     """Conditions of the galaxies whose images are bright enough, and their rows (n,)."""
     images, ebv = data.column("image", limit=limit), data.ebv(limit=limit)
-    kept: list[dict[str, FloatArray]] = []
+    kept: list[Conditions] = []
     rows: list[IntArray] = []
     for start in range(0, len(images), _IMAGES):
         piece = slice(start, start + _IMAGES)
         measured = conditions_of(images[piece].astype(np.float32), ebv[piece])
         bright = np.flatnonzero(measured.r_magnitude < r_limit)
-        kept.append({name: array[bright] for name, array in vars(measured).items()})
+        kept.append(measured[bright])
         rows.append(start + bright)
-    joined = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}
-    return Conditions(**joined), np.concatenate(rows)
+    return Conditions.joined(kept), np.concatenate(rows)
 
 
 def read_baseline_rows(data: ShardSet, n: int, *, images: bool, progress: Progress) -> BaselineRows:
@@ -137,7 +132,7 @@ def read_baseline_rows(data: ShardSet, n: int, *, images: bool, progress: Progre
     ln_flux = data.column("ln_shape", limit=n)
     ln_flux += data.truth("ln_norm", limit=n).astype(np.float32)[:, None]
     truth = measure_many(ln_flux, data.truth("redshift", limit=n), stage="baseline truth", progress=progress)
-    truth |= true_physical(data, limit=n)
+    truth = truth.also(true_physical(data, limit=n))
     photometry, pixels = [], []
     for shard in data.shards():
         conditions = conditions_of(shard["image"].astype(np.float32), shard["ebv"])
@@ -146,19 +141,18 @@ def read_baseline_rows(data: ShardSet, n: int, *, images: bool, progress: Progre
         pixels.append(conditions.image.astype(np.float16) if images else conditions.image[:0].copy())
         if sum(map(len, photometry)) >= n:
             break
-    classes = truth.pop(CLASS)
-    rows = slice(len(classes))
-    return BaselineRows(np.concatenate(photometry)[rows], truth, classes, np.concatenate(pixels)[rows])
+    rows = slice(len(truth.classes))
+    return BaselineRows(np.concatenate(photometry)[rows], truth, np.concatenate(pixels)[rows])
 
 
 def measure_many(
     ln_flux: FloatArray,
     redshift: FloatArray,
     *,
-    measure: Callable[[FloatArray, FloatArray], dict[str, FloatArray]] = measure_targets,
+    measure: Callable[[FloatArray, FloatArray], Mapping[str, FloatArray]] = measure_targets,
     stage: str = "",
     progress: Progress = lambda *_: None,
-) -> dict[str, FloatArray]:
+) -> TargetTable:
     """Measure many spectra in small pieces on two threads: numpy works outside Python's lock.
 
     Parameters
@@ -171,6 +165,6 @@ def measure_many(
     with ThreadPoolExecutor(_THREADS) as pool:
         jobs = pool.map(lambda rows: measure(ln_flux[rows], redshift[rows]), pieces)
         for part, rows in zip(jobs, pieces, strict=True):
-            parts.append(part)
+            parts.append(TargetTable.from_arrays(part))
             progress(stage, min(rows.stop, len(redshift)), len(redshift))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return TargetTable.joined(parts)

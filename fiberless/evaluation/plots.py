@@ -118,12 +118,12 @@ def _mass_metallicity(evaluation: Evaluation) -> Figure | None:
         return None
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), ("oxygen", "metallicity"), strict=True):
-        for label, source, colour in (
-            ("truth", truth, _TRUE),
-            ("one candidate a galaxy", {k: drawn[k][:, 0] for k in ("log_stellar_mass", name)}, _PREDICTED),
+        for label, mass, metals, colour in (
+            ("truth", truth["log_stellar_mass"], truth[name], _TRUE),
+            ("one candidate a galaxy", drawn["log_stellar_mass"][:, 0], drawn[name][:, 0], _PREDICTED),
         ):
-            centre, quantiles = _relation(source["log_stellar_mass"], source[name])
-            axes.plot(source["log_stellar_mass"], source[name], ".", ms=1.5, alpha=0.25, color=colour)
+            centre, quantiles = _relation(mass, metals)
+            axes.plot(mass, metals, ".", ms=1.5, alpha=0.25, color=colour)
             axes.plot(centre, quantiles[1], color=colour, lw=2, label=f"{label}: median, 16–84 %")
             axes.plot(centre, quantiles[[0, 2]].T, color=colour, lw=1, ls=":")
         axes.set(xlabel=TARGETS["log_stellar_mass"].label, ylabel=TARGETS[name].label)
@@ -163,12 +163,12 @@ def _residuals(evaluation: Evaluation) -> Figure:
 def _agn(evaluation: Evaluation) -> Figure:
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     for axes, definition in zip(figure.subplots(1, 2), AGN_DEFINITIONS, strict=True):
-        share = agn_share(evaluation.drawn.classes, definition)
-        true = np.isin(evaluation.pairs.classes, AGN_DEFINITIONS[definition])
+        share = agn_share(evaluation.drawn.targets.classes, definition)
+        true = np.isin(evaluation.pairs.truth.classes, AGN_DEFINITIONS[definition])
         edges = np.linspace(0, 1, 11)
         index = np.clip(np.digitize(share, edges) - 1, 0, 9)
         for i in range(10):
-            rows = (index == i) & np.isfinite(share) & np.isfinite(evaluation.pairs.classes)
+            rows = (index == i) & np.isfinite(share) & np.isfinite(evaluation.pairs.truth.classes)
             if rows.sum() >= 10:
                 p = true[rows].mean()
                 error = np.sqrt(max(p * (1 - p), 0.25 / rows.sum()) / rows.sum())

@@ -4,19 +4,18 @@ A figure's loss is how much worse it is than the reference's; its error is that 
 same ones for both. What the few and the many share, as the noise that they start from, is no part of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.evaluation.blocks import candidate_targets
+from fiberless.evaluation.bootstrap import bootstrap_error
 from fiberless.evaluation.metrics import crps_each, posterior_median, sample_quantiles, usable
-from fiberless.evaluation.paired import bootstrap_error
+from fiberless.evaluation.target_table import TargetTable
 from fiberless.inference.family import Candidates
-from fiberless.inference.latent import LatentCandidates
 
 __all__ = [
     "COEFFICIENTS",
@@ -24,6 +23,7 @@ __all__ = [
     "QUANTITIES",
     "STD_EVERYWHERE",
     "STD_ON_AVERAGE",
+    "QualityValues",
     "judge",
     "quality_values",
     "smallest",
@@ -43,27 +43,58 @@ _PIXELS: Final = 10
 _LEVEL: Final = 0.68
 _RESAMPLES: Final = 200
 _MAD_TO_SIGMA: Final = 1.4826
-Figures = dict[str, FloatArray]
 
 
-def quality_values(drawn: Candidates) -> dict[str, FloatArray]:
-    """What is compared: quantities (B, K), every tenth pixel of ln F (B, K, 450), and latents if any."""
-    ln_flux = drawn.ln_flux_observed
-    if ln_flux is None:
-        ln_flux = resample_log_flux(np.asarray(drawn.ln_flux_rest), drawn.redshift, OBSERVED_WAVE_AA)
+@dataclass(frozen=True, eq=False)
+class QualityValues:
+    """What is compared of K candidates of each of n galaxies.
+
+    Parameters
+    ----------
+    targets : (n, K), of `QUANTITIES` and `LINE`
+    ln_flux : (n, K, P) float32, every tenth pixel of ln F_λ on the observed grid
+    latent : (n, K, D); D = 0 where the family has none
+
+    """
+
+    targets: TargetTable
+    ln_flux: FloatArray
+    latent: FloatArray
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Galaxies of several blocks one after another."""
+        return cls(
+            TargetTable.joined([part.targets for part in parts]),
+            np.concatenate([part.ln_flux for part in parts]),
+            np.concatenate([part.latent for part in parts]),
+        )
+
+    def to_arrays(self) -> Mapping[str, FloatArray]:
+        """All arrays as a file has them."""
+        return {**self.targets.to_arrays(), "ln_flux": self.ln_flux, "latent": self.latent}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> Self:
+        """Invert `to_arrays`."""
+        targets = {name: values for name, values in arrays.items() if name not in {"ln_flux", "latent"}}
+        return cls(TargetTable.from_arrays(targets), arrays["ln_flux"], arrays["latent"])
+
+
+def quality_values(drawn: Candidates) -> QualityValues:
+    """Measure candidates and take what is compared of them."""
     targets = candidate_targets(drawn)
-    values = {name: targets[name] for name in (*QUANTITIES, LINE)}
-    values["ln_flux"] = ln_flux[..., ::_PIXELS].astype(np.float32)
-    return values | ({"latent": drawn.latent} if isinstance(drawn, LatentCandidates) else {})
+    ln_flux = drawn.ln_flux_observed()[..., ::_PIXELS].astype(np.float32)
+    return QualityValues(targets.only((*QUANTITIES, LINE)), ln_flux, drawn.latent)
 
 
-def judge(drawn: Mapping[int, Mapping[str, FloatArray]], truth: Mapping[str, FloatArray]) -> dict[str, Any]:
+def judge(drawn: Mapping[int, QualityValues], truth: TargetTable) -> dict[str, Any]:
     """Hold every number of evaluations against the largest.
 
     Parameters
     ----------
     drawn : {evaluations: `quality_values` of n galaxies}
-    truth : {name: (n,)} of `QUANTITIES`
+    truth : of n galaxies, `QUANTITIES` at least
 
     Returns
     -------
@@ -73,8 +104,8 @@ def judge(drawn: Mapping[int, Mapping[str, FloatArray]], truth: Mapping[str, Flo
 
     """
     reference = max(drawn)
-    known = np.all([np.isfinite(values["ln_flux"]).all(axis=(0, 1)) for values in drawn.values()], axis=0)
-    axes = _axes(drawn[reference]["ln_flux"], known)
+    known = np.all([np.isfinite(values.ln_flux).all(axis=(0, 1)) for values in drawn.values()], axis=0)
+    axes = _axes(drawn[reference].ln_flux, known)
     many = _Galaxies.of(drawn[reference], truth, axes)
     return {
         str(count): _row(many if count == reference else _Galaxies.of(values, truth, axes), many)
@@ -100,40 +131,43 @@ class _Galaxies:
     ----------
     variance : (n, M) of the candidates along coefficients
     line_variance : (n,) of lg flux(Hα)
-    error : {quantity: (n,)} of the median, in z over 1 + z; NaN where there is none
-    crps, inside : {quantity: (n,)} CRPS, and whether the 68 % interval covers the truth
+    accuracy : of each quantity
     """
 
     variance: FloatArray
     line_variance: FloatArray
-    error: Figures
-    crps: Figures
-    inside: Figures
+    accuracy: Mapping[str, "_Accuracy"]
 
     @classmethod
-    def of(
-        cls, values: Mapping[str, FloatArray], truth: Mapping[str, FloatArray], axes: FloatArray
-    ) -> "_Galaxies":
-        spread = np.nan_to_num(values["ln_flux"]) @ axes.T
-        spread = np.concatenate([spread, values["latent"]], axis=-1) if "latent" in values else spread
-        told = {name: _told(name, truth[name], values[name]) for name in QUANTITIES}
+    def of(cls, values: QualityValues, truth: TargetTable, axes: FloatArray) -> "_Galaxies":
+        spread = np.concatenate([np.nan_to_num(values.ln_flux) @ axes.T, values.latent], axis=-1)
         return cls(
             variance=spread.var(axis=1, ddof=1),
-            line_variance=_variance(values[LINE]),
-            **{key: {name: row[key] for name, row in told.items()} for key in ("error", "crps", "inside")},
+            line_variance=_variance(values.targets[LINE]),
+            accuracy={name: _accuracy(name, truth[name], values.targets[name]) for name in QUANTITIES},
         )
 
 
-def _told(name: str, truth: FloatArray, samples: FloatArray) -> Figures:
-    """Error of the median, CRPS and coverage of each galaxy (n,); NaN where too few candidates tell."""
+class _Accuracy(NamedTuple):
+    """How well one quantity of each of n galaxies is predicted; NaN where too few candidates have it."""
+
+    error: FloatArray
+    """(n,) of the median, in z over 1 + z"""
+    crps: FloatArray
+    """(n,)"""
+    inside: FloatArray
+    """(n,) 1 where the 68 % interval covers the truth, else 0"""
+
+
+def _accuracy(name: str, truth: FloatArray, samples: FloatArray) -> _Accuracy:
     kept = usable(truth, samples)
-    found = {key: np.full(len(truth), np.nan) for key in ("error", "crps", "inside")}
+    found = _Accuracy(*(np.full(len(truth), np.nan) for _ in _Accuracy._fields))
     true, drawn = truth[kept], samples[kept]
     low, high = (sample_quantiles(drawn, (1 + side * _LEVEL) / 2) for side in (-1, 1))
     scale = 1 + true if name == "redshift" else 1.0
-    found["error"][kept] = (posterior_median(drawn) - true) / scale
-    found["crps"][kept] = crps_each(true, drawn)
-    found["inside"][kept] = (true >= low) & (true <= high)
+    found.error[kept] = (posterior_median(drawn) - true) / scale
+    found.crps[kept] = crps_each(true, drawn)
+    found.inside[kept] = (true >= low) & (true <= high)
     return found
 
 
@@ -186,7 +220,7 @@ def _losses(few: _Galaxies, many: _Galaxies, rows: IntArray) -> dict[str, float]
     for name, (ours, theirs) in _scored(few, many, rows).items():
         losses[name] = ours / theirs - 1 if theirs else float("nan")  # one galaxy alone, drawn again
     for name in QUANTITIES:
-        away = [abs(float(np.nanmean(of.inside[name][rows])) - _LEVEL) for of in (few, many)]
+        away = [abs(float(np.nanmean(of.accuracy[name].inside[rows])) - _LEVEL) for of in (few, many)]
         losses[f"{name}_coverage_68"] = away[0] - away[1]
     return losses
 
@@ -199,7 +233,7 @@ def _values(few: _Galaxies, many: _Galaxies, rows: IntArray) -> dict[str, float]
         "std_on_average": float(ratio.mean()),
         "line_std": float(_ratio(few.line_variance, many.line_variance, rows)),
         **{name: ours for name, (ours, _) in _scored(few, many, rows).items()},
-        **{f"{name}_coverage_68": float(np.nanmean(few.inside[name][rows])) for name in QUANTITIES},
+        **{f"{name}_coverage_68": float(np.nanmean(few.accuracy[name].inside[rows])) for name in QUANTITIES},
     }
 
 
@@ -207,9 +241,10 @@ def _scored(few: _Galaxies, many: _Galaxies, rows: IntArray) -> dict[str, tuple[
     """Figures that are better smaller, of both."""
     found = {}
     for name in QUANTITIES:
-        found[f"{name}_crps"] = _of_both(few.crps[name], many.crps[name], rows, np.nanmean)
+        ours, theirs = few.accuracy[name], many.accuracy[name]
+        found[f"{name}_crps"] = _of_both(ours.crps, theirs.crps, rows, np.nanmean)
         scatter = "photo_z_nmad" if name == "redshift" else f"{name}_scatter"
-        found[scatter] = _of_both(few.error[name], many.error[name], rows, _nmad)
+        found[scatter] = _of_both(ours.error, theirs.error, rows, _nmad)
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from fiberless.arrays import FloatArray
 from fiberless.datasets.artefacts import ARTEFACTS, blank_sky, stars
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
-from fiberless.inference.novelty import reported
+from fiberless.inference.outlier_score import reported
 
 __all__ = ["FlaggedShare", "flagged_shares", "flagged_table"]
 
@@ -68,9 +68,9 @@ def _flagged(scaler: ConditionScaler, flux: FloatArray, ebv: FloatArray, r_limit
     told = []
     for start in range(0, len(flux), _CHUNK):
         conditions = conditions_of(flux[start : start + _CHUNK], ebv[start : start + _CHUNK])
-        for oddities, r_magnitude in zip(scaler.oddities(conditions), conditions.r_magnitude, strict=True):
-            told.append(reported(oddities, is_bright=bool(r_magnitude <= r_limit)))
-    names = Counter(oddity.name for oddities in told for oddity in oddities)
+        for outliers, r_magnitude in zip(scaler.outliers(conditions), conditions.r_magnitude, strict=True):
+            told.append(reported(outliers, is_bright=bool(r_magnitude <= r_limit)))
+    names = Counter(outlier.name for outliers in told for outlier in outliers)
     return FlaggedShare(
         share=sum(map(bool, told)) / len(told),
         n=len(told),

@@ -21,7 +21,7 @@ from fiberless.analysis.redshift.candidates import measure_redshifts
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.inference.conditioning import Conditions
-from fiberless.inference.family import Candidates, Family, OnStep
+from fiberless.inference.family import Candidates, Family, Frame, OnStep
 from fiberless.inference.noise_schedule import make_chain, step_generators
 from fiberless.inference.ranking import contrastive_score, medoid
 from fiberless.inference.resolution import HIGH_PIXELS, LOW_PIXELS, raised
@@ -157,8 +157,8 @@ class CascadeFamily(Family):
     ) -> Candidates:
         """Draw, rank and measure candidates in the observed frame; see `Family`.
 
-        Their physical quantities are empty, since pixels hold none; the medoid is that of standardised
-        spectra of full resolution, and so are the scores.
+        They have neither latents nor physical quantities, since pixels hold none; the medoid is that of
+        standardised spectra of full resolution, and so are the scores.
         """
         images = self.encode(conditions)
         tick = _ticker(on_step, pieces=2 * -(-len(seeds) * n // _ROWS), steps=steps)
@@ -168,13 +168,15 @@ class CascadeFamily(Family):
             low = self.keep_low(images, low, kept)[:, torch.arange(n) % kept]
         high = self.draw_high(images, seeds, low, steps, tick=tick)
         spectra = high.cpu().numpy()
-        ln_flux = self.scaler.ln_flux(spectra, conditions.r_aperture_nmgy)
+        none = np.zeros((*spectra.shape[:2], 0), np.float32)
         return Candidates(
+            frame=Frame.OBSERVED,
+            ln_flux=self.scaler.ln_flux(spectra, conditions.r_aperture_nmgy),
             redshift=self.redshift(spectra),
-            ln_flux_observed=ln_flux,
-            physical={},
+            physical=none,
             score=self.score(images, high).cpu().numpy(),
             medoid=medoid(high).cpu().numpy(),
+            latent=none,
         )
 
     def redshift(self, spectra: FloatArray) -> FloatArray:
@@ -203,7 +205,7 @@ class CascadeFamily(Family):
         parts = []
         for start in range(0, len(rows), _ROWS):
             chosen = slice(start, start + _ROWS)
-            predict = _Prediction(
+            predict = _NoiseEstimate(
                 self.low if stage == "low" else self.high,
                 tokens[galaxy[chosen]],
                 None if beside is None else beside[chosen],
@@ -220,7 +222,7 @@ class CascadeFamily(Family):
 
 
 @dataclass(frozen=True, eq=False)
-class _Prediction:
+class _NoiseEstimate:
     """A network with all that it is told besides the noisy spectrum."""
 
     network: Any

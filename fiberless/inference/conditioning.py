@@ -5,12 +5,12 @@ statistics of the training set.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, Self
 
 import numpy as np
 
-from fiberless.arrays import FloatArray
+from fiberless.arrays import FloatArray, IntArray
 from fiberless.astro.bands import BANDS, PIXEL_SCALE_ARCSEC, magnitude
 from fiberless.astro.extinction import deredden
 from fiberless.errors import UsageError
@@ -22,7 +22,7 @@ from fiberless.images.apertures import (
 )
 from fiberless.images.cutout import CUTOUT_PIXELS, Cutout
 from fiberless.inference.frozen_arrays import FrozenArrays
-from fiberless.inference.novelty import NoveltyDetector, Oddity
+from fiberless.inference.outlier_score import OutlierDetector, OutlierScore
 from fiberless.inference.pixel_checks import pixel_statistics
 
 __all__ = [
@@ -67,9 +67,14 @@ class Conditions:
     r_magnitude: FloatArray
     pixels: FloatArray
 
-    def __getitem__(self, rows: slice) -> Self:
+    def __getitem__(self, rows: slice | IntArray) -> Self:
         """Conditions of some of the galaxies."""
         return replace(self, **{name: array[rows] for name, array in vars(self).items()})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Conditions of several groups of galaxies one after another."""
+        return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
 
     def __len__(self) -> int:
         return len(self.image)
@@ -151,7 +156,7 @@ class ConditionScaler(FrozenArrays):
     photometry_std: FloatArray
     feature_mean: FloatArray
     feature_std: FloatArray
-    novelty: NoveltyDetector
+    novelty: OutlierDetector
 
     @classmethod
     def fit(
@@ -171,7 +176,7 @@ class ConditionScaler(FrozenArrays):
             photometry_std=rows.std(axis=0),
             feature_mean=np.zeros(feature_size, dtype=np.float32),
             feature_std=np.ones(feature_size, dtype=np.float32),
-            novelty=NoveltyDetector.fit(photometry, pixels, r_magnitude),
+            novelty=OutlierDetector.fit(photometry, pixels, r_magnitude),
         )
 
     def with_features(self, features: FloatArray) -> Self:
@@ -190,6 +195,6 @@ class ConditionScaler(FrozenArrays):
         scaled: FloatArray = ((features - self.feature_mean) / self.feature_std).astype(np.float32)
         return scaled
 
-    def oddities(self, conditions: Conditions) -> list[tuple[Oddity, ...]]:
+    def outliers(self, conditions: Conditions) -> list[tuple[OutlierScore, ...]]:
         """What is unlike the training set in each of B images, if anything."""
-        return self.novelty.oddities(conditions.photometry, conditions.pixels, conditions.r_magnitude)
+        return self.novelty.outliers(conditions.photometry, conditions.pixels, conditions.r_magnitude)

@@ -1,46 +1,84 @@
 """`Family`: what a model is to those who ask it for spectra, whichever way it draws them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Self, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fiberless.arrays import FloatArray, IntArray
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.inference.conditioning import Conditions, ConditionScaler
 from fiberless.inference.sampler import Seeds
 
-__all__ = ["Candidates", "Family", "OnStep"]
+__all__ = ["Candidates", "Family", "Frame", "OnStep"]
 
 OnStep: TypeAlias = Callable[[int], None]
 """Told now and then how many of the steps are done; may raise to end the work."""
 
 
+class Frame(StrEnum):
+    """Grid on which a family draws spectra, one of `fiberless.astro.wavelength`."""
+
+    REST = "rest"
+    """`REST_WAVE_AA`, 3902 pixels: shifted to the rest frame, not scaled by 1 + z"""
+    OBSERVED = "observed"
+    """`OBSERVED_WAVE_AA`, 4500 pixels"""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Candidates:
-    """K spectra drawn for each of B galaxies, in the frame in which their family draws them.
+    """K spectra drawn for each of B galaxies, the same whichever family drew them.
+
+    Those of a single galaxy (`galaxy`) have no axis B.
 
     Parameters
     ----------
+    frame : that their family draws in
+    ln_flux : (B, K, L) float32, natural logarithm of the observed F_λ in 1e-17 erg/(s cm2 Å) on the frame's
+        L pixels
     redshift : (B, K) float64
-    physical : {name: (B, K) float64} for each name of `physical.PHYSICAL_NAMES`; empty if the model has none
+    physical : (B, K, P) float64, columns `fiberless.inference.physical.PHYSICAL_NAMES`; P = 0 if the model
+        has none
     score : (B, K) float32, cosine of the embeddings of image and spectrum
     medoid : (B,) candidate closest to the mean of its galaxy's
-    ln_flux_rest : (B, K, 3902) float32, natural logarithm of the observed F_λ in 1e-17 erg/(s cm2 Å) on
-        `fiberless.astro.wavelength.REST_WAVE_AA`: shifted to the rest frame, not scaled by 1 + z; or None
-    ln_flux_observed : (B, K, 4500) float32, the same on `astro.wavelength.OBSERVED_WAVE_AA`; or None
+    latent : (B, K, D) float32 that the spectra are decoded from; D = 0 where they are drawn in pixels
 
     """
 
+    frame: Frame
+    ln_flux: FloatArray
     redshift: FloatArray
-    physical: dict[str, FloatArray]
+    physical: FloatArray
     score: FloatArray
     medoid: IntArray
-    ln_flux_rest: FloatArray | None = None
-    ln_flux_observed: FloatArray | None = None
+    latent: FloatArray
+
+    def ln_flux_observed(self) -> FloatArray:
+        """Spectra on `OBSERVED_WAVE_AA`, (B, K, 4500); NaN where the model does not reach."""
+        if self.frame is Frame.OBSERVED:
+            return self.ln_flux
+        return resample_log_flux(self.ln_flux, self.redshift, OBSERVED_WAVE_AA)
+
+    def galaxy(self, b: int) -> Self:
+        """Candidates of the galaxy in row b."""
+        arrays = {name: value[b] for name, value in vars(self).items() if name != "frame"}
+        return replace(self, **arrays)
+
+    def without_spectra(self) -> Self:
+        """All but the spectra, which take most of the memory: L = 0."""
+        return replace(self, ln_flux=np.zeros((*self.redshift.shape, 0), np.float32))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Candidates of several groups of galaxies, drawn by one family."""
+        names = [item.name for item in fields(cls) if item.name != "frame"]
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(frame=parts[0].frame, **arrays)
 
 
 @dataclass(frozen=True, eq=False)

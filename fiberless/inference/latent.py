@@ -11,21 +11,13 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.basis import LatentScaler, SpectralBasis, without_amplitude
 from fiberless.inference.conditioning import Conditions
-from fiberless.inference.family import Candidates, Family, OnStep
-from fiberless.inference.physical import absolute
+from fiberless.inference.family import Candidates, Family, Frame, OnStep
+from fiberless.inference.physical import PHYSICAL_NAMES, absolute
 from fiberless.inference.ranking import contrastive_score, medoid
 from fiberless.inference.sampler import Seeds, initial_noise, sample
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
 
-__all__ = ["LatentCandidates", "LatentFamily"]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class LatentCandidates(Candidates):
-    """Candidates in the rest frame, and the latents (B, K, D) float32 that they are decoded from."""
-
-    latent: FloatArray
-    ln_flux_rest: FloatArray
+__all__ = ["LatentFamily"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +104,7 @@ class LatentFamily(Family):
 
         Returns
         -------
-        (ln_flux_rest, redshift) : (B, K, 3902) float32 and (B, K), as in `LatentCandidates`. To put a
+        (ln_flux_rest, redshift) : (B, K, 3902) float32 and (B, K), as in `Candidates`. To put a
             spectrum on any observed grid: `fiberless.astro.wavelength.resample_log_flux`.
 
         """
@@ -122,27 +114,36 @@ class LatentFamily(Family):
         ln_flux = self.basis.decode(parts.whitened) + ln_mean[..., None].astype(np.float32)
         return ln_flux, parts.redshift
 
-    def physical(self, latents: FloatArray, r_total_nmgy: FloatArray) -> dict[str, FloatArray]:
-        """Physical quantities of latents (B, K, D), with the r flux (B,) of each image inside 7"."""
+    def physical(self, latents: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:
+        """Physical quantities (B, K, P) of latents (B, K, D), as in `Candidates`.
+
+        Parameters
+        ----------
+        latents : (B, K, D)
+        r_total_nmgy : (B,) r flux of each image inside 7"
+
+        """
         parts = self.latent_scaler.from_latent(latents)
         if not parts.physical.shape[-1]:
-            return {}
-        return absolute(parts.physical, parts.redshift, np.expand_dims(r_total_nmgy, -1))
+            return parts.physical
+        values = absolute(parts.physical, parts.redshift, np.expand_dims(r_total_nmgy, -1))
+        return np.stack([values[name] for name in PHYSICAL_NAMES], axis=-1)
 
     def candidates(
         self, conditions: Conditions, seeds: Seeds, *, n: int, steps: int, on_step: OnStep | None = None
-    ) -> LatentCandidates:
+    ) -> Candidates:
         """Draw, score and decode candidates; `on_step` is told after each evaluation. See `Family`."""
         features = self.encode(conditions)
         noise = initial_noise(seeds, n, self.latent_size)
         latents = self.draw(conditions, features, noise, steps, on_step=on_step)
         drawn = latents.cpu().numpy()
         ln_flux_rest, redshift = self.decode_rest(drawn, conditions.r_aperture_nmgy)
-        return LatentCandidates(
-            latent=drawn,
+        return Candidates(
+            frame=Frame.REST,
+            ln_flux=ln_flux_rest,
             redshift=redshift,
-            ln_flux_rest=ln_flux_rest,
             physical=self.physical(drawn, conditions.r_total_nmgy),
             score=self.score(features, latents).cpu().numpy(),
             medoid=medoid(latents).cpu().numpy(),
+            latent=drawn,
         )

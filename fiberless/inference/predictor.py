@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from fiberless.arrays import FloatArray
 from fiberless.contract import JobProgress, PredictionRequest, PredictionResult, Watch
 from fiberless.contract.manifest import Manifest
 from fiberless.errors import UsageError
@@ -84,20 +83,15 @@ class Predictor:
             steps=steps,
             on_step=lambda done: tell(JobProgress(stage="predicting", done=done, total=steps)),
         )
-        oddities = self.family.condition_scaler.oddities(conditions)
+        outliers = self.family.condition_scaler.outliers(conditions)
         engine = Engine(self.manifest, str(self.family.device), self.family.dtype)
         return [
             build_result(
                 request,
                 Drawn(
-                    ln_flux_rest=_row(drawn.ln_flux_rest, b),
-                    redshift=drawn.redshift[b],
-                    physical={name: values[b] for name, values in drawn.physical.items()},
-                    score=drawn.score[b],
-                    medoid=int(drawn.medoid[b]),
+                    candidates=drawn.galaxy(b),
                     r_magnitude=float(conditions.r_magnitude[b]),
-                    oddities=oddities[b],
-                    ln_flux_observed=_row(drawn.ln_flux_observed, b),
+                    outliers=outliers[b],
                 ),
                 engine,
             )
@@ -122,11 +116,6 @@ def load_predictor(store: Path, version: str, *, device: str = "auto") -> Predic
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     family, manifest = load_family(store, version, chosen)
     return Predictor(family, manifest)
-
-
-def _row(array: FloatArray | None, b: int) -> FloatArray | None:
-    """One galaxy's part of what a family may not draw."""
-    return None if array is None else array[b]
 
 
 def _tell(watch: Watch | None, rows: Sequence[int], progress: JobProgress) -> None:

@@ -13,7 +13,7 @@ from fiberless.astro.wavelength import LOG10_STEP, REST_WAVE_AA
 from fiberless.inference.basis import SpectralBasis
 from fiberless.inference.basis_posterior import BasisFit, GaussianPrior, Nuisance, joined
 from fiberless.inference.pixel_operator import Sampling
-from fiberless.inference.projection_problem import Problem, SeenSpectrum, State
+from fiberless.inference.projection_problem import ProjectionState, SeenSpectrum, SpectrumProjection
 
 __all__ = ["fit_basis", "fit_spectra"]
 
@@ -87,7 +87,7 @@ def fit_basis(
     nuisance = nuisance or Nuisance()
     prior = prior or GaussianPrior.unit(len(basis.components))
     spectrum = _usable(wave_aa, flux, ivar, redshift, sampling)
-    problem = Problem.of(basis, _with_model_error(spectrum, nuisance.model_error), prior, nuisance)
+    problem = SpectrumProjection.of(basis, _with_model_error(spectrum, nuisance.model_error), prior, nuisance)
     if problem.n_pixels < _MIN_PIXELS:
         return _unconstrained(prior, problem.n_pixels), np.full(np.shape(wave_aa), np.nan)
     state, converged = _descend(problem, problem.start())
@@ -119,7 +119,7 @@ def _unconstrained(prior: GaussianPrior, n_pixels: int) -> BasisFit:
     return BasisFit(mean, covariance, np.zeros(1), nothing, np.array([n_pixels]), np.zeros(1, dtype=bool))
 
 
-def _descend(problem: Problem, state: State) -> tuple[State, bool]:
+def _descend(problem: SpectrumProjection, state: ProjectionState) -> tuple[ProjectionState, bool]:
     """Gauss–Newton from a start; whether the expected gain of χ² fell below a hundredth."""
     for _ in range(_MAX_STEPS):
         hessian, gradient = problem.normal_equations(state.vector)
@@ -135,7 +135,7 @@ def _descend(problem: Problem, state: State) -> tuple[State, bool]:
     return state, False
 
 
-def _lower(problem: Problem, state: State, step: FloatArray) -> State | None:
+def _lower(problem: SpectrumProjection, state: ProjectionState, step: FloatArray) -> ProjectionState | None:
     """First state along a step, halved up to 8 times, that costs less; None if there is none."""
     tried = (problem.at(state.vector + step * 0.5**k) for k in range(_HALVINGS))
     return next((other for other in tried if other.cost < state.cost), None)

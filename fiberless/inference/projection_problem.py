@@ -16,7 +16,7 @@ from fiberless.inference.basis_posterior import BasisFit, GaussianPrior, Nuisanc
 from fiberless.inference.gaussian_posterior import CoefficientLikelihood, closest_gaussian
 from fiberless.inference.pixel_operator import Sampling, seen_through
 
-__all__ = ["Problem", "SeenSpectrum", "State"]
+__all__ = ["ProjectionState", "SeenSpectrum", "SpectrumProjection"]
 
 _NORM_SIGMA: Final = 0.01
 _START_SNR: Final = 3.0
@@ -33,7 +33,7 @@ class SeenSpectrum(NamedTuple):
     sampling: Sampling
 
 
-class State(NamedTuple):
+class ProjectionState(NamedTuple):
     """Parameters: ln norm, whitened coefficients, polynomial, velocity in km/s, in this order."""
 
     vector: FloatArray
@@ -41,7 +41,7 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class SpectrumProjection:
     """One spectrum, the basis in float64, and the prior of all parameters."""
 
     spectrum: SeenSpectrum
@@ -85,7 +85,7 @@ class Problem:
         """Places of the whitened coefficients among the parameters."""
         return slice(1, 1 + len(self.components))
 
-    def start(self) -> State:
+    def start(self) -> ProjectionState:
         """Linear least squares of ln F where it is well measured, with the prior's own width."""
         spectrum, size = self.spectrum, len(self.components)
         good = spectrum.flux * np.sqrt(spectrum.ivar) > _START_SNR
@@ -112,12 +112,12 @@ class Problem:
         vector[0] = np.log(max(level, 1e-6))
         return vector
 
-    def at(self, vector: FloatArray) -> State:
+    def at(self, vector: FloatArray) -> ProjectionState:
         """Return the state at a vector: χ² plus the prior's −2 ln p."""
         residual = self.spectrum.flux - self.model_flux(vector, outside=0.0)
         offset = vector - self.prior_mean
         cost = (self.spectrum.ivar * residual**2).sum() + offset @ self.precision @ offset
-        return State(vector, float(cost + (self._ln_mean(vector) / _NORM_SIGMA) ** 2))
+        return ProjectionState(vector, float(cost + (self._ln_mean(vector) / _NORM_SIGMA) ** 2))
 
     def model_flux(self, vector: FloatArray, *, outside: float = np.nan) -> FloatArray:
         """Spectrum that the parameters predict. (L,)"""
@@ -146,7 +146,7 @@ class Problem:
         descent = weighted.T @ residual - self.precision @ (vector - self.prior_mean)
         return hessian, descent - mean_slope * self._ln_mean(vector) / _NORM_SIGMA**2
 
-    def summary(self, state: State, *, converged: bool) -> BasisFit:
+    def summary(self, state: ProjectionState, *, converged: bool) -> BasisFit:
         """Posterior of norm and coefficients around a state, the nuisance marginalised."""
         residual = self.spectrum.flux - self.model_flux(state.vector, outside=0.0)
         kept = slice(0, len(self.components) + 1)

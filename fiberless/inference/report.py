@@ -10,7 +10,7 @@ import numpy as np
 from fiberless import __version__
 from fiberless.analysis.measure import measure_candidates
 from fiberless.arrays import FloatArray, significant
-from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.contract import (
     Candidate,
     CutoutInfo,
@@ -29,9 +29,10 @@ from fiberless.contract import (
 )
 from fiberless.contract.manifest import Manifest
 from fiberless.contract.properties import Flag, Properties
-from fiberless.errors import FatalError
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
-from fiberless.inference.novelty import Oddity, reported
+from fiberless.inference.family import Candidates, Frame
+from fiberless.inference.outlier_score import OutlierScore, reported
+from fiberless.inference.physical import PHYSICAL_NAMES
 from fiberless.inference.physical_properties import physical_properties
 from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
 
@@ -56,40 +57,26 @@ class Drawn:
 
     Parameters
     ----------
-    ln_flux_rest : (K, 3902), see `fiberless.inference.family.Candidates`; or none, where a family draws
-        spectra in the observed frame
-    redshift, score : (K,)
-    physical : {name: (K,)}, see `fiberless.inference.physical`
-    medoid : index of the medoid
+    candidates : of the galaxy alone, see `Candidates.galaxy`
     r_magnitude : r inside 7"; NaN where the flux is not positive
-    oddities : what is unlike the training set
-    ln_flux_observed : (K, 4500), see `fiberless.inference.family.Candidates`; where there is no
-        `ln_flux_rest`
+    outliers : what is unlike the training set
 
     """
 
-    ln_flux_rest: FloatArray | None
-    redshift: FloatArray
-    physical: dict[str, FloatArray]
-    score: FloatArray
-    medoid: int
+    candidates: Candidates
     r_magnitude: float
-    oddities: tuple[Oddity, ...]
-    ln_flux_observed: FloatArray | None = None
+    outliers: tuple[OutlierScore, ...]
 
-    def flux(self) -> FloatArray:
-        """F_λ (K, 4500) on `OBSERVED_WAVE_AA`."""
-        if self.ln_flux_rest is not None:
-            return np.exp(resample_log_flux(self.ln_flux_rest, self.redshift, OBSERVED_WAVE_AA))
-        if self.ln_flux_observed is None:
-            raise FatalError("model-unavailable", "a family has drawn no spectra")
-        return np.exp(self.ln_flux_observed)
+    def physical(self) -> dict[str, FloatArray]:
+        """Physical quantities {name: (K,)} of `PHYSICAL_NAMES`; empty if the model has none."""
+        columns = np.moveaxis(self.candidates.physical, -1, 0)
+        return dict(zip(PHYSICAL_NAMES, columns, strict=True)) if len(columns) else {}
 
     def spread(self, flux: FloatArray, redshift_shown: float) -> ObservedSpread:
         """How much the candidates differ, as `fiberless.inference.spread` takes it in the rest frame."""
-        if self.ln_flux_rest is None:
-            return shifted_spread(flux, self.redshift, redshift_shown)
-        return observed_spread(self.ln_flux_rest, redshift_shown)
+        if self.candidates.frame is Frame.OBSERVED:
+            return shifted_spread(flux, self.candidates.redshift, redshift_shown)
+        return observed_spread(self.candidates.ln_flux, redshift_shown)
 
 
 def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> PredictionResult:
@@ -100,13 +87,14 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
     intervals over values measured on each candidate's observed spectrum, never on averaged ones; where the
     model leaves its promised range, their flag says so.
     """
-    order = np.argsort(-drawn.score, kind="stable")
-    redshift = drawn.redshift[order]
+    candidates = drawn.candidates
+    order = np.argsort(-candidates.score, kind="stable")
+    redshift = candidates.redshift[order]
     is_best = request.options.select == "contrastive"
-    shown = 0 if is_best else int(np.flatnonzero(order == drawn.medoid)[0])
-    unordered = drawn.flux()
+    shown = 0 if is_best else int(np.flatnonzero(order == candidates.medoid)[0])
+    unordered = np.exp(candidates.ln_flux_observed())
     flux = unordered[order]
-    physical = {key: values[order] for key, values in drawn.physical.items()}
+    physical = {key: values[order] for key, values in drawn.physical().items()}
     name = prediction_id(request, engine.manifest)
     warnings = _warnings(request, drawn, engine.manifest)
     prediction = Prediction(
@@ -118,7 +106,7 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
         spectrum=_spectrum(
             flux[shown], drawn.spread(unordered, redshift[shown]), redshift[shown], request.options.select
         ),
-        candidates=_candidates(drawn.score[order], redshift),
+        candidates=_candidates(candidates.score[order], redshift),
         properties=_properties(flux, redshift, physical, warnings),
         provenance=_provenance(request, engine),
     )
@@ -160,7 +148,7 @@ def _candidates(score: FloatArray, redshift: FloatArray) -> tuple[Candidate, ...
 def _warnings(request: PredictionRequest, drawn: Drawn, manifest: Manifest) -> tuple[PredictionWarning, ...]:
     found = [PredictionWarning(code="input", detail=note) for note in request.cutout.notes]
     limit, (low, high) = manifest.r_magnitude_limit, manifest.redshift_range
-    redshift = float(np.median(drawn.redshift))
+    redshift = float(np.median(drawn.candidates.redshift))
     is_bright_enough = drawn.r_magnitude <= limit  # false for NaN
     if not is_bright_enough:
         detail = f'r = {drawn.r_magnitude:.2f} inside {LIMIT_RADIUS_ARCSEC:g}" is fainter than {limit:g}'
@@ -171,8 +159,11 @@ def _warnings(request: PredictionRequest, drawn: Drawn, manifest: Manifest) -> t
     if not request.is_ebv_known:
         detail = "no position, EBV card or option: the image is taken as corrected for Galactic extinction"
         found.append(PredictionWarning(code="extinction_unknown", detail=detail))
-    told = reported(drawn.oddities, is_bright=is_bright_enough)
-    return (*found, *(PredictionWarning(code="out_of_distribution", detail=odd.detail) for odd in told))
+    told = reported(drawn.outliers, is_bright=is_bright_enough)
+    return (
+        *found,
+        *(PredictionWarning(code="out_of_distribution", detail=outlier.detail) for outlier in told),
+    )
 
 
 def _properties(

@@ -23,11 +23,11 @@ class StageName(StrEnum):
     DENOISER = "denoiser"
 
 
-class _Frozen(BaseModel):
+class _ImmutableConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class StageConfig(_Frozen):
+class StageConfig(_ImmutableConfig):
     """Optimisation of one stage: AdamW, linear warm-up, cosine decay to zero, averaged weights."""
 
     steps: int = Field(gt=0)
@@ -36,11 +36,13 @@ class StageConfig(_Frozen):
     warmup_steps: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     ema_decay: float = Field(gt=0, lt=1, description="Final decay; reached by a warm-up over the steps")
-    checkpoint_steps: int = Field(default=1000, gt=0, description="Steps between checkpoints and looks")
+    checkpoint_steps: int = Field(
+        default=1000, gt=0, description="Steps between checkpoints and validation plots"
+    )
     log_steps: int = Field(default=50, gt=0, description="Steps between rows of the log")
 
 
-class RunConfig(_Frozen):
+class RunConfig(_ImmutableConfig):
     """What every training chooses, whatever it trains."""
 
     seed: int = Field(default=1, ge=0, description="Of initial weights and of every step's random numbers")

@@ -17,8 +17,8 @@ from fiberless.inference.basis import without_amplitude
 from fiberless.nn import ImageEncoder, LatentEncoder
 from fiberless.training.config import TrainingConfig
 from fiberless.training.observed import draw_latents
-from fiberless.training.place import Place
 from fiberless.training.prepared import Prepared
+from fiberless.training.process import TrainingProcess
 
 __all__ = ["ContrastiveTowers", "contrastive_loss", "extract_features", "ln_error", "pairs"]
 
@@ -135,7 +135,7 @@ def contrastive_loss(
     generator: torch.Generator,
     *,
     encoder: ImageEncoder,
-    place: Place,
+    process: TrainingProcess,
 ) -> Tensor:
     """Loss of a random batch, each image in an orientation of its own; a process embeds its share.
 
@@ -146,13 +146,13 @@ def contrastive_loss(
 
     """
     size = config.contrastive.batch_size
-    own = place.share(size)
+    own = process.share(size)
     rows = torch.randint(len(data.latent), (size,), generator=generator)[own]
     angle = 2 * math.pi * torch.rand(size, generator=generator)[own]
     mirrored = (torch.rand(size, generator=generator) < 0.5)[own]
-    moments, photometry, latent = pairs(data, rows.numpy(), place.device, generator=generator)
-    turned = encoder.turn(moments, angle.to(place.device), mirrored=mirrored.to(place.device))
-    loss: Tensor = towers(turned, photometry, latent, gather=place.gather)
+    moments, photometry, latent = pairs(data, rows.numpy(), process.device, generator=generator)
+    turned = encoder.turn(moments, angle.to(process.device), mirrored=mirrored.to(process.device))
+    loss: Tensor = towers(turned, photometry, latent, gather=process.gather)
     return loss
 
 

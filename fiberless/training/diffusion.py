@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fiberless.training.config import TrainingConfig
 from fiberless.training.observed import draw_latents
-from fiberless.training.place import Place
+from fiberless.training.process import TrainingProcess
 
 __all__ = ["DenoiserData", "denoiser_loss"]
 
@@ -47,7 +47,7 @@ def denoiser_loss(
     config: TrainingConfig,
     generator: torch.Generator,
     *,
-    place: Place,
+    process: TrainingProcess,
 ) -> Tensor:
     """Weighted squared error at noise levels ln σ ~ N(−0.4, 1.6), weight (σ² + 1) / σ² (σ_data = 1).
 
@@ -60,12 +60,12 @@ def denoiser_loss(
     sigma = (config.ln_sigma_mean + config.ln_sigma_std * torch.randn(n, generator=generator)).exp()
     shape = (n, data.latent.shape[1])
     noise, fill = (torch.randn(shape, generator=generator) for _ in range(2))
-    own = place.share(n)
-    rows, views, sigma, noise, fill = (x[own].to(place.device) for x in (rows, views, sigma, noise, fill))
+    own = process.share(n)
+    rows, views, sigma, noise, fill = (x[own].to(process.device) for x in (rows, views, sigma, noise, fill))
     latent = draw_latents(data.latent[rows], data.cholesky[rows], generator)
     known = ~latent.isnan()
     clean = torch.where(known, latent, fill)
-    with torch.autocast(place.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
+    with torch.autocast(process.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
         features = data.features[views, rows].float()
         denoised = denoiser(clean + sigma[:, None] * noise, sigma, features, data.photometry[rows])
     error = torch.where(known, (denoised.float() - clean).square(), 0.0).mean(dim=1)

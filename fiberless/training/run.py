@@ -1,4 +1,4 @@
-"""`Run`: what every training has, whatever it trains: data, configuration, folder, place, clock, record."""
+"""`Run`: what every training has, whatever it trains: data, configuration, folder, process, clock, record."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,8 +10,8 @@ import torch
 from fiberless.datasets.shards import ShardSet
 from fiberless.training.clock import Clock
 from fiberless.training.config import RunConfig
-from fiberless.training.place import Place
 from fiberless.training.preflight import pin_run
+from fiberless.training.process import TrainingProcess
 from fiberless.training.stage import Stage, run_stage
 
 __all__ = ["Progress", "Run"]
@@ -30,9 +30,9 @@ class Run(ABC, Generic[ConfigT]):
     ----------
     data : training pairs
     config : of the whole training
-    folder : of the run: caches, checkpoints, logs, looks
+    folder : of the run: caches, checkpoints, logs, validation plots
     progress : called with (stage, done, total, loss)
-    place : where to compute, and with how many processes; alone on the CPU by default
+    process : device, and rank among the processes; alone on the CPU by default
 
     Raises
     ------
@@ -49,14 +49,14 @@ class Run(ABC, Generic[ConfigT]):
         folder: Path,
         *,
         progress: Progress,
-        place: Place | None = None,
+        process: TrainingProcess | None = None,
     ) -> None:
         self._data, self._config, self._folder = data, config, folder
-        self._progress, self._place = progress, place or Place()
-        if self._place.first:
+        self._progress, self._process = progress, process or TrainingProcess()
+        if self._process.first:
             self._refuse_hopeless()
             pin_run(folder, config, data)
-        self._place.wait()
+        self._process.wait()
         self._clock = Clock(folder)
 
     @abstractmethod
@@ -65,9 +65,9 @@ class Run(ABC, Generic[ConfigT]):
 
     def _made_by_the_first(self, make: Callable[[], T]) -> T:
         """Let the first process make what stays in the folder, then all read it by the same call."""
-        if self._place.first:
+        if self._process.first:
             make()
-        self._place.wait()
+        self._process.wait()
         return make()
 
     def _run_stage(self, stage: Stage) -> None:
@@ -75,12 +75,12 @@ class Run(ABC, Generic[ConfigT]):
             stage,
             self._folder,
             seed=self._config.seed,
-            place=self._place,
+            process=self._process,
             progress=lambda *figures: self._report(stage.name, *figures),
         )
 
     def _report(self, stage: str, done: int, total: int, loss: float = 0.0) -> None:
-        if self._place.first:
+        if self._process.first:
             self._clock.tick()
             self._progress(stage, done, total, loss)
 
@@ -93,6 +93,6 @@ class Run(ABC, Generic[ConfigT]):
             "core_seconds": round(self._clock.core_seconds),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
-            "device": self._place.device.type,
-            "processes": self._place.count,
+            "device": self._process.device.type,
+            "processes": self._process.count,
         }

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fiberless.training.checkpoint import load_checkpoint, save_checkpoint
 from fiberless.training.config import StageConfig
 from fiberless.training.log import LogRow, StageLog
-from fiberless.training.place import Place
+from fiberless.training.process import TrainingProcess
 
 __all__ = ["Stage", "run_stage", "step_generator"]
 
@@ -29,7 +29,7 @@ class Stage:
     module : holds all parameters that are trained
     loss : from the step's random generator to the mean loss of its batch
     validate : loss of the averaged weights on rows that are not trained on
-    look : draws how far the averaged weights are, given the step and the log so far
+    plot : draws how far the averaged weights are, given the step and the log so far
     """
 
     name: str
@@ -37,7 +37,7 @@ class Stage:
     module: nn.Module
     loss: Callable[[torch.Generator], Tensor]
     validate: Callable[[], float]
-    look: Callable[[int, Sequence[LogRow]], None]
+    plot: Callable[[int, Sequence[LogRow]], None]
 
 
 def step_generator(seed: int, name: str, step: int) -> torch.Generator:
@@ -47,7 +47,12 @@ def step_generator(seed: int, name: str, step: int) -> torch.Generator:
 
 
 def run_stage(
-    stage: Stage, folder: Path, *, seed: int, place: Place, progress: Callable[[int, int, float], None]
+    stage: Stage,
+    folder: Path,
+    *,
+    seed: int,
+    process: TrainingProcess,
+    progress: Callable[[int, int, float], None],
 ) -> None:
     """Train a stage to its end, from its checkpoint if there is one, and leave averaged weights in it.
 
@@ -66,12 +71,12 @@ def run_stage(
     ema = EMAModel(parameters, decay=config.ema_decay, use_ema_warmup=True, power=0.75)
     checkpoint = folder / f"{stage.name}.safetensors"
     done = load_checkpoint(checkpoint, stage.module, optimizer=optimizer, ema=ema)
-    log = StageLog(folder / f"{stage.name}.csv", done=done) if place.first else None
+    log = StageLog(folder / f"{stage.name}.csv", done=done) if process.first else None
     for step in range(done, config.steps):
         loss = _step(stage, optimizer, seed=seed, step=step)
         ema.step(parameters)
         if _due(step + 1, config.log_steps, config.steps):
-            value = place.mean(loss)
+            value = process.mean(loss)
             if log is not None:
                 with _averaged(ema, parameters):
                     log.add(step + 1, value, stage.validate())
@@ -79,8 +84,8 @@ def run_stage(
         if log is not None and _due(step + 1, config.checkpoint_steps, config.steps):
             save_checkpoint(checkpoint, step + 1, stage.module, optimizer=optimizer, ema=ema)
             with _averaged(ema, parameters):
-                stage.look(step + 1, log.rows)
-    place.wait()
+                stage.plot(step + 1, log.rows)
+    process.wait()
     ema.copy_to(parameters)
 
 

@@ -15,39 +15,44 @@ from fiberless.training.config import StageName, TrainingConfig
 from fiberless.training.contrastive import ContrastiveTowers, contrastive_loss, pairs
 from fiberless.training.diffusion import DenoiserData, denoiser_loss
 from fiberless.training.log import LogRow
-from fiberless.training.look import look_at_contrast, look_at_denoiser
-from fiberless.training.pictures import draw_contrast, draw_denoiser
-from fiberless.training.place import Place
 from fiberless.training.prepared import Prepared
+from fiberless.training.process import TrainingProcess
 from fiberless.training.stage import Stage
+from fiberless.training.validation import validate_contrast, validate_denoiser
+from fiberless.training.validation_plots import draw_contrast, draw_denoiser
 
 __all__ = ["contrastive_stage", "denoiser_stage"]
 
-_LOOKS: Final = "looks"
+_VALIDATION: Final = "validation"
 _VALIDATION_BATCHES: Final = 4
 
 
 def contrastive_stage(
-    towers: ContrastiveTowers, data: Prepared, config: TrainingConfig, *, folder: Path, place: Place
+    towers: ContrastiveTowers,
+    data: Prepared,
+    config: TrainingConfig,
+    *,
+    folder: Path,
+    process: TrainingProcess,
 ) -> Stage:
     """Stage one: image tower against latent tower, on all rows but the held-out ones."""
     n = config.training_rows(len(data.latent))
     learned, held_out = _rows(data, slice(n)), _rows(data, slice(n, None))
-    spread = place.spread(towers)
+    spread = process.spread(towers)
 
-    def look(step: int, rows: Sequence[LogRow]) -> None:
-        seen = look_at_contrast(towers, held_out, place.device)
-        draw_contrast(seen, rows, step=step, folder=folder / _LOOKS)
+    def plot(step: int, rows: Sequence[LogRow]) -> None:
+        found = validate_contrast(towers, held_out, process.device)
+        draw_contrast(found, rows, step=step, folder=folder / _VALIDATION)
 
     return Stage(
         name=StageName.CONTRASTIVE,
         config=config.contrastive,
         module=towers,
         loss=lambda generator: contrastive_loss(
-            spread, learned, config, generator, encoder=towers.image_encoder, place=place
+            spread, learned, config, generator, encoder=towers.image_encoder, process=process
         ),
-        validate=lambda: _contrast_of(towers, held_out, config.contrastive.batch_size, place),
-        look=look,
+        validate=lambda: _contrast_of(towers, held_out, config.contrastive.batch_size, process),
+        plot=plot,
     )
 
 
@@ -60,43 +65,43 @@ def denoiser_stage(
     features: Tensor,
     latent_scaler: LatentScaler,
     folder: Path,
-    place: Place,
+    process: TrainingProcess,
 ) -> Stage:
     """Stage two: the denoiser on frozen features.
 
     Parameters
     ----------
     data : all rows, on the device
-    towers : trained; they score what a look draws
+    towers : trained; they score the candidates of its plots
     features : (N, W) frozen, as the image tower gives them
 
     """
     n = config.training_rows(len(data.latent))
     learned, held_out = data.rows(slice(n)), data.rows(slice(n, None))
-    spread = place.spread(denoiser)
+    spread = process.spread(denoiser)
 
     def validate() -> float:
         generator = torch.Generator().manual_seed(config.seed)
-        return float(denoiser_loss(denoiser, held_out, config, generator, place=place.alone))
+        return float(denoiser_loss(denoiser, held_out, config, generator, process=process.alone))
 
-    def look(step: int, rows: Sequence[LogRow]) -> None:
-        seen = look_at_denoiser(
+    def plot(step: int, rows: Sequence[LogRow]) -> None:
+        found = validate_denoiser(
             denoiser,
             held_out,
             towers=towers,
-            features=features[n:].to(place.device),
+            features=features[n:].to(process.device),
             latent_scaler=latent_scaler,
             seed=config.seed,
         )
-        draw_denoiser(seen, rows, step=step, folder=folder / _LOOKS)
+        draw_denoiser(found, rows, step=step, folder=folder / _VALIDATION)
 
     return Stage(
         name=StageName.DENOISER,
         config=config.denoiser,
         module=denoiser,
-        loss=lambda generator: denoiser_loss(spread, learned, config, generator, place=place),
+        loss=lambda generator: denoiser_loss(spread, learned, config, generator, process=process),
         validate=validate,
-        look=look,
+        plot=plot,
     )
 
 
@@ -110,10 +115,12 @@ def _rows(data: Prepared, chosen: slice) -> Prepared:
     )
 
 
-def _contrast_of(towers: ContrastiveTowers, data: Prepared, batch_size: int, place: Place) -> float:
+def _contrast_of(
+    towers: ContrastiveTowers, data: Prepared, batch_size: int, process: TrainingProcess
+) -> float:
     """Mean InfoNCE of a few whole batches, always the same; of one smaller batch where rows are few."""
     n = len(data.latent)
     size = min(batch_size, n)
     starts = range(0, n - size + 1, size)[:_VALIDATION_BATCHES]
-    losses = [towers(*pairs(data, np.arange(start, start + size), place.device)) for start in starts]
+    losses = [towers(*pairs(data, np.arange(start, start + size), process.device)) for start in starts]
     return float(torch.stack(losses).mean())

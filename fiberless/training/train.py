@@ -70,7 +70,9 @@ class Training(Run[TrainingConfig]):
     def towers(self) -> ContrastiveTowers:
         """Both towers of the contrast, trained."""
         towers = self._untrained[0]
-        stage = contrastive_stage(towers, self.prepared, self._config, folder=self._folder, place=self._place)
+        stage = contrastive_stage(
+            towers, self.prepared, self._config, folder=self._folder, process=self._process
+        )
         self._run_stage(stage)
         return towers.eval()
 
@@ -79,13 +81,13 @@ class Training(Run[TrainingConfig]):
         """Frozen features of all images in the first orientations. (V, N, W) float16"""
         path = self._folder / "features.npy"
         towers = self.towers
-        if self._place.first and not path.exists():
+        if self._process.first and not path.exists():
             count = self._config.feature_views
             views = range(0, 8, 8 // count)[:count]
             features = np.stack([extract_features(towers, self.prepared, view=view) for view in views])
             np.save(path.with_suffix(".tmp.npy"), features)
             path.with_suffix(".tmp.npy").rename(path)
-        self._place.wait()
+        self._process.wait()
         cached: FloatArray = np.load(path)
         return cached
 
@@ -95,13 +97,13 @@ class Training(Run[TrainingConfig]):
         denoiser = self._untrained[1]
         stage = denoiser_stage(
             denoiser,
-            self._denoiser_data().to(self._place.device),
+            self._denoiser_data().to(self._process.device),
             self._config,
             towers=self.towers,
             features=torch.from_numpy(self.features[0]),
             latent_scaler=self.prepared.latent_scaler,
             folder=self._folder,
-            place=self._place,
+            process=self._process,
         )
         self._run_stage(stage)
         return denoiser
@@ -126,10 +128,10 @@ class Training(Run[TrainingConfig]):
             depth=config.denoiser_depth,
             condition_depth=config.condition_depth,
         )
-        return towers.to(self._place.device), denoiser.to(self._place.device)
+        return towers.to(self._process.device), denoiser.to(self._process.device)
 
     def _refuse_hopeless(self) -> None:
-        refuse_hopeless(self._data, self._config, self._folder, processes=self._place.count)
+        refuse_hopeless(self._data, self._config, self._folder, processes=self._process.count)
 
     def _denoiser_data(self) -> DenoiserData:
         scaled = [self._condition_scaler.scale_features(view).astype(np.float16) for view in self.features]

@@ -8,7 +8,7 @@ import numpy as np
 from fiberless.arrays import FloatArray
 from fiberless.contract.manifest import PROMISED_REDSHIFT
 from fiberless.datasets.mock_report.photometry import COLOURS, Photometry
-from fiberless.datasets.mock_report.spectra import Locus
+from fiberless.datasets.mock_report.spectra import BreakDiagram
 
 __all__ = ["plot_distributions", "plot_loci", "plot_spectra"]
 
@@ -57,7 +57,7 @@ def plot_distributions(mock: Photometry, real: Photometry, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def plot_spectra(mock: Locus, real: Locus, path: Path) -> None:
+def plot_spectra(mock: BreakDiagram, real: BreakDiagram, path: Path) -> None:
     """HδA against Dn4000: simulated galaxies as points, real ones as stars."""
     from matplotlib.figure import Figure  # noqa: PLC0415  # optional and slow to load
 

@@ -23,7 +23,7 @@ from fiberless.datasets.mock_report.pixels import PixelRow, compare_pixels
 from fiberless.datasets.mock_report.plots import plot_distributions, plot_loci, plot_spectra
 from fiberless.datasets.mock_report.real_images import RealImages, read_real_images
 from fiberless.datasets.mock_report.spectra import (
-    Locus,
+    BreakDiagram,
     SpectraSummary,
     locus_of_mock,
     read_real_locus,
@@ -137,7 +137,7 @@ def report_survey(sample: MockSample, real_folder: Path, out: Path, *, seed: int
     return report
 
 
-def _plot(mock: Photometry, real: Photometry, loci: tuple[Locus, Locus], out: Path) -> None:
+def _plot(mock: Photometry, real: Photometry, loci: tuple[BreakDiagram, BreakDiagram], out: Path) -> None:
     plot_distributions(mock, real, out / "colours.png")
     plot_loci(mock, real, out / "loci.png")
     plot_spectra(*loci, out / "spectra.png")

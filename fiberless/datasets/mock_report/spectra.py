@@ -15,7 +15,7 @@ from fiberless.arrays import BoolArray, FloatArray
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA, air_to_vacuum, resample_log_flux
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 
-__all__ = ["Locus", "SpectraSummary", "locus_of_mock", "read_real_locus", "summarise_spectra"]
+__all__ = ["BreakDiagram", "SpectraSummary", "locus_of_mock", "read_real_locus", "summarise_spectra"]
 
 _H_DELTA_AIR_AA: Final = ((4041.6, 4081.5), (4083.5, 4122.25), (4128.5, 4161.0))
 """Blue continuum, line and red continuum of HδA (Worthey & Ottaviani 1997, ApJS 111, 377, table 1)."""
@@ -26,7 +26,7 @@ _LEAST_PIXELS: Final = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Locus:
+class BreakDiagram:
     """Dn4000 (N,), HδA (N,) in Å and the median S/N per Å over 5600–6700 Å (N,), with names or none."""
 
     dn4000: FloatArray
@@ -52,7 +52,7 @@ class SpectraSummary:
     real: tuple[tuple[str, float, float, float], ...]
 
 
-def locus_of_mock(columns: Mapping[str, FloatArray], redshift: FloatArray) -> Locus:
+def locus_of_mock(columns: Mapping[str, FloatArray], redshift: FloatArray) -> BreakDiagram:
     """Indices of noiseless simulated spectra.
 
     Parameters
@@ -64,19 +64,21 @@ def locus_of_mock(columns: Mapping[str, FloatArray], redshift: FloatArray) -> Lo
     shape = np.exp(resample_log_flux(columns["ln_shape"], redshift, OBSERVED_WAVE_AA))
     flux, sigma = (np.asarray(columns[name], np.float32) for name in ("flux", "sigma"))
     breaks, h_delta = _indices(OBSERVED_WAVE_AA, shape, redshift)
-    return Locus(breaks, h_delta, _signal_to_noise(OBSERVED_WAVE_AA, flux / sigma))
+    return BreakDiagram(breaks, h_delta, _signal_to_noise(OBSERVED_WAVE_AA, flux / sigma))
 
 
-def read_real_locus(folder: Path) -> Locus:
+def read_real_locus(folder: Path) -> BreakDiagram:
     """Indices of the real galaxies among the `spec-*.fits` files of a folder; empty if there is none."""
     rows = [row for path in sorted(folder.glob("spec-*.fits")) if (row := _read_galaxy(path)) is not None]
     if not rows:
-        return Locus(np.zeros(0), np.zeros(0), np.zeros(0))
+        return BreakDiagram(np.zeros(0), np.zeros(0), np.zeros(0))
     breaks, h_delta, ratio = np.array([row[1:] for row in rows], float).T
-    return Locus(breaks, h_delta, ratio, names=tuple(row[0] for row in rows))
+    return BreakDiagram(breaks, h_delta, ratio, names=tuple(row[0] for row in rows))
 
 
-def summarise_spectra(mock: Locus, real: Locus, truth: Mapping[str, FloatArray]) -> SpectraSummary:
+def summarise_spectra(
+    mock: BreakDiagram, real: BreakDiagram, truth: Mapping[str, FloatArray]
+) -> SpectraSummary:
     """Medians of the main sample.
 
     Parameters
@@ -102,7 +104,9 @@ def summarise_spectra(mock: Locus, real: Locus, truth: Mapping[str, FloatArray])
     )
 
 
-def _h_delta_bins(locus: Locus, main: BoolArray) -> list[tuple[float, float, float, float, float, int]]:
+def _h_delta_bins(
+    locus: BreakDiagram, main: BoolArray
+) -> list[tuple[float, float, float, float, float, int]]:
     rows = []
     for low, high in pairwise(_BREAK_EDGES):
         inside = main & (locus.dn4000 > low) & (locus.dn4000 <= high)

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from fiberless import __version__
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.datasets.sdss.catalogue import Catalogue
-from fiberless.datasets.sdss.chunk import SDSS_COLUMNS, TRUTH_NAMES, Outcome, chunk_record
+from fiberless.datasets.sdss.chunk import SDSS_COLUMNS, TRUTH_NAMES, GalaxyOutcome, chunk_record
 from fiberless.datasets.sdss.options import EBV_PER_EXTINCTION_R, Selection, SplitRule
 from fiberless.datasets.sdss.split import split_rows
 from fiberless.datasets.shards import DatasetInfo, write_info, write_shard
@@ -68,7 +68,7 @@ def assemble(job: Assembly, *, progress: Callable[[int, int], None]) -> Summary:
 
     """
     records = [json.loads(chunk_record(job.chunks, index).read_text()) for index in range(job.n_chunks)]
-    outcomes = [[Outcome(**entry) for entry in record["outcomes"]] for record in records]
+    outcomes = [[GalaxyOutcome(**entry) for entry in record["outcomes"]] for record in records]
     _write_reports(job.out, outcomes, records)
     where, rows_kept = _places(outcomes)
     sample = job.catalogue.take(rows_kept)
@@ -87,7 +87,7 @@ def assemble(job: Assembly, *, progress: Callable[[int, int], None]) -> Summary:
 
 
 def _write_reports(
-    out: Path, outcomes: Sequence[Sequence[Outcome]], records: Sequence[dict[str, Any]]
+    out: Path, outcomes: Sequence[Sequence[GalaxyOutcome]], records: Sequence[dict[str, Any]]
 ) -> None:
     """Galaxies left out or worth a note, in the order of the catalogue; downloads by path, each once."""
     noted = [vars(outcome) for chunk in outcomes for outcome in chunk if outcome.detail]
@@ -96,7 +96,7 @@ def _write_reports(
     _write_table(out / "downloads.csv", _DOWNLOAD_FIELDS, [files[path] for path in sorted(files)])
 
 
-def _places(outcomes: Sequence[Sequence[Outcome]]) -> tuple[IntArray, IntArray]:
+def _places(outcomes: Sequence[Sequence[GalaxyOutcome]]) -> tuple[IntArray, IntArray]:
     """(chunk, place in its file) (N, 2) and row of the catalogue (N,) of the galaxies kept."""
     where, rows = [], []
     for chunk, of_chunk in enumerate(outcomes):

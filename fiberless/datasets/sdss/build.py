@@ -16,7 +16,7 @@ from fiberless.datasets.sdss.archive import Archive
 from fiberless.datasets.sdss.assemble import Assembly, Summary, assemble
 from fiberless.datasets.sdss.catalogue import Catalogue, Dropped, read_catalogue
 from fiberless.datasets.sdss.cube import CubeFile
-from fiberless.datasets.sdss.estimate import Estimate, estimate
+from fiberless.datasets.sdss.estimate import BuildCost, estimate
 from fiberless.datasets.sdss.harvest import Harvest, harvest
 from fiberless.datasets.sdss.options import QUERY_URL, Manners, Selection, SplitRule
 from fiberless.datasets.sdss.query import query_catalogue
@@ -44,7 +44,7 @@ class Sizes(BaseModel):
 _DEFAULT_SIZES: Final = Sizes()
 
 
-class _Plan(BaseModel):
+class _BuildPlan(BaseModel):
     """What finished chunks depend on: a folder's work can be gone on with only if it is the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -132,7 +132,7 @@ class Build:
         wanted.write(self.out / "catalogue.fits")
         return wanted, dropped
 
-    def cost(self, catalogue: Catalogue, manners: Manners, *, workers: int) -> Estimate:
+    def cost(self, catalogue: Catalogue, manners: Manners, *, workers: int) -> BuildCost:
         """Estimate what is still to be done."""
         plan = self._harvest(catalogue, with_rows=False)
         missing = [plan.rows(index) for index in range(plan.n_chunks) if not plan.is_done(index)]
@@ -193,15 +193,15 @@ class Build:
             keep_downloads=self.keep_downloads,
         )
 
-    def _plan(self, catalogue_sha256: str | None) -> _Plan:
-        return _Plan(
+    def _plan(self, catalogue_sha256: str | None) -> _BuildPlan:
+        return _BuildPlan(
             selection=self.selection,
             images=self._images,
             chunk_size=self.sizes.chunk,
             catalogue_sha256=catalogue_sha256,
         )
 
-    def _remember(self, plan: _Plan, path: Path) -> None:
+    def _remember(self, plan: _BuildPlan, path: Path) -> None:
         """Write down what the work depends on; refuse to mix it with other work."""
         if not path.exists():
             temporary = path.with_suffix(".tmp")
@@ -209,7 +209,7 @@ class Build:
             temporary.rename(path)
             return
         try:
-            found = _Plan.model_validate_json(path.read_text())
+            found = _BuildPlan.model_validate_json(path.read_text())
         except ValidationError as error:
             raise UsageError("invalid-parameter", f"{path} is not ours: {error}") from error
         if found != plan:

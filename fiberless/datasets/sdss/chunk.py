@@ -25,7 +25,15 @@ from fiberless.images.cutout import CUTOUT_PIXELS
 from fiberless.images.fits.pixels import check_bands
 from fiberless.sources.sdss.cut import cut_frames
 
-__all__ = ["SDSS_COLUMNS", "TRUTH_NAMES", "ChunkJob", "Outcome", "Source", "build_chunk", "chunk_record"]
+__all__ = [
+    "SDSS_COLUMNS",
+    "TRUTH_NAMES",
+    "ChunkJob",
+    "GalaxyOutcome",
+    "Source",
+    "build_chunk",
+    "chunk_record",
+]
 
 TRUTH_NAMES: Final = (
     "redshift",
@@ -82,7 +90,7 @@ class ChunkJob:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GalaxyOutcome:
     """What became of a galaxy: `kept` or a `Rejection`, and what there is to say."""
 
     row: int
@@ -178,8 +186,8 @@ def _image(galaxy: Galaxy, source: Source, cube: CubeFile | None) -> tuple[Float
     return image, ""
 
 
-def _outcome(galaxy: Galaxy, outcome: str, detail: str) -> Outcome:
-    return Outcome(
+def _outcome(galaxy: Galaxy, outcome: str, detail: str) -> GalaxyOutcome:
+    return GalaxyOutcome(
         row=galaxy.row,
         object_id=galaxy.object_id,
         plate=galaxy.plate,
@@ -190,7 +198,7 @@ def _outcome(galaxy: Galaxy, outcome: str, detail: str) -> Outcome:
     )
 
 
-def _write_record(job: ChunkJob, outcomes: Sequence[Outcome]) -> None:
+def _write_record(job: ChunkJob, outcomes: Sequence[GalaxyOutcome]) -> None:
     path = chunk_record(job.folder, job.index)
     content = {
         "outcomes": [asdict(outcome) for outcome in outcomes],

@@ -11,7 +11,7 @@ from fiberless.datasets.sdss.catalogue import Catalogue
 from fiberless.datasets.sdss.options import Manners
 from fiberless.errors import UsageError
 
-__all__ = ["Estimate", "check_disk", "estimate"]
+__all__ = ["BuildCost", "check_disk", "estimate"]
 
 SPECTRUM_BYTES: Final = 175_000
 """A spec-lite file of the survey's first spectrograph: 172,800 bytes is typical."""
@@ -28,7 +28,7 @@ CUT_SECONDS: Final = 0.03
 
 
 @dataclass(frozen=True)
-class Estimate:
+class BuildCost:
     """What building a data set will take.
 
     Parameters
@@ -68,7 +68,7 @@ def estimate(
     chunk_size: int,
     keep_downloads: bool = False,
     made_before: int = 0,
-) -> Estimate:
+) -> BuildCost:
     """Estimate the cost of a catalogue, files taken from the archive one by one.
 
     Parameters
@@ -85,7 +85,7 @@ def estimate(
     share_at_once = 1.0 if keep_downloads else min(1.0, (workers + 2) * chunk_size / max(n, 1))
     requests = n + fields * N_BANDS
     processors = (n * (SPECTRUM_SECONDS + CUT_SECONDS * from_frames) + fields * FIELD_SECONDS) / workers
-    return Estimate(
+    return BuildCost(
         galaxies=n,
         fields=fields,
         requests=requests,
@@ -95,7 +95,7 @@ def estimate(
     )
 
 
-def check_disk(needed: Estimate, folder: Path) -> None:
+def check_disk(needed: BuildCost, folder: Path) -> None:
     """Refuse to start what the disk cannot hold.
 
     Raises

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from fiberless.inference.resolution import raised, to_low
 from fiberless.training.cascade.prepared import CascadeData
-from fiberless.training.place import Place
+from fiberless.training.process import TrainingProcess
 
 __all__ = ["Batches", "contrast_loss", "denoise_loss", "noisy_batch"]
 
@@ -30,7 +30,7 @@ class Batches:
     draws : noisy spectra of each galaxy
     uses_low : whether spectra are of low resolution
     uses_bf16 : whether networks compute in bfloat16
-    place : where, and which share of a batch
+    process : device, and share of a batch
     """
 
     data: CascadeData
@@ -38,20 +38,20 @@ class Batches:
     draws: int
     uses_low: bool
     uses_bf16: bool
-    place: Place
+    process: TrainingProcess
 
     def take(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Random images, each eighth of them in another orientation, their photometry and their spectra."""
-        own = self.place.share(self.size)
+        own = self.process.share(self.size)
         rows = torch.randint(len(self.data), (self.size,), generator=generator).sort().values[own]
-        image, photometry, spectrum = self.data.take(rows, self.place.device)
+        image, photometry, spectrum = self.data.take(rows, self.process.device)
         turns = (torch.arange(self.size) // math.ceil(self.size / _VIEWS))[own]
         image = torch.cat([orient(image[turns == t], t % 4, mirrored=t >= 4) for t in range(_VIEWS)])
         return image, photometry, spectrum
 
     def autocast(self) -> torch.autocast:
         """Arithmetic of the networks."""
-        return torch.autocast(self.place.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16)
+        return torch.autocast(self.process.device.type, dtype=torch.bfloat16, enabled=self.uses_bf16)
 
 
 def orient(image: Tensor, quarter_turns: int, *, mirrored: bool) -> Tensor:
@@ -75,7 +75,7 @@ def contrast_loss(
     seen = to_low(spectrum) if batches.uses_low else spectrum
     with batches.autocast():
         embeddings = network(image, photometry, seen)
-    images, spectra = (batches.place.gather(part.float()) for part in embeddings)
+    images, spectra = (batches.process.gather(part.float()) for part in embeddings)
     logits = ln_scale().clamp(max=math.log(100.0)).exp() * images @ spectra.T
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
@@ -87,7 +87,7 @@ def denoise_loss(
     """Mean squared error of the predicted noise, all timesteps alike (Ho et al. 2020, eq. 14)."""
     image, photometry, spectrum = batches.take(generator)
     clean = to_low(spectrum) if batches.uses_low else spectrum
-    batch = noisy_batch(clean, schedule, generator, draws=batches.draws, place=batches.place)
+    batch = noisy_batch(clean, schedule, generator, draws=batches.draws, process=batches.process)
     channels = [batch.noisy] if batches.uses_low else [batch.noisy, _beside(clean, batches.draws)]
     with batches.autocast():
         predicted = network(image, photometry, torch.stack(channels, dim=1), batch.timestep)
@@ -104,12 +104,12 @@ class _Noisy:
 
 
 def noisy_batch(
-    clean: Tensor, schedule: Any, generator: torch.Generator, *, draws: int, place: Place
+    clean: Tensor, schedule: Any, generator: torch.Generator, *, draws: int, process: TrainingProcess
 ) -> _Noisy:
     """Noise spectra (n, L), each `draws` times, at timesteps that are drawn uniformly from all of them."""
     spectra = clean.repeat_interleave(draws, dim=0)
-    total = place.count * len(spectra)
-    own = place.share(total)
+    total = process.count * len(spectra)
+    own = process.share(total)
     timestep = torch.randint(schedule.config.num_train_timesteps, (total,), generator=generator)[own]
     noise = torch.randn((total, clean.shape[1]), generator=generator)[own].to(clean.device)
     timestep = timestep.to(clean.device)

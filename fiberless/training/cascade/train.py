@@ -91,7 +91,7 @@ class CascadeTraining(Run[CascadeConfig]):
         """Networks as the seed makes them, whichever stage a run goes on from; trained in place."""
         torch.manual_seed(self._config.seed)
         made = {stage: _network(stage, self._config.networks[stage]) for stage in _ORDER[1:]}
-        return {stage: network.to(self._place.device) for stage, network in made.items()}
+        return {stage: network.to(self._process.device) for stage, network in made.items()}
 
     def _train(self, stage: CascadeStage) -> None:
         network = self._networks[stage]
@@ -100,7 +100,7 @@ class CascadeTraining(Run[CascadeConfig]):
         is_contrast = isinstance(network, SpectrumContrast)
         module = network if is_contrast else DenoiserInTraining(network)
         learned, held_out = self._batches(stage, held_out=False), self._batches(stage, held_out=True)
-        spread = self._place.spread(module)
+        spread = self._process.spread(module)
         loss = self._loss(stage, network)
         self._run_stage(
             Stage(
@@ -109,7 +109,7 @@ class CascadeTraining(Run[CascadeConfig]):
                 module=module,
                 loss=lambda generator: loss(spread, learned, generator),
                 validate=lambda: self._validation(lambda generator: loss(module, held_out, generator)),
-                look=lambda *_: None,
+                plot=lambda *_: None,
             )
         )
 
@@ -134,7 +134,7 @@ class CascadeTraining(Run[CascadeConfig]):
             draws=draws,
             uses_low=stage.endswith("low"),
             uses_bf16=self._config.precision == "bf16",
-            place=self._place.alone if held_out else self._place,
+            process=self._process.alone if held_out else self._process,
         )
 
     def _validation(self, loss: Callable[[torch.Generator], Tensor]) -> float:
@@ -143,7 +143,7 @@ class CascadeTraining(Run[CascadeConfig]):
         return float(torch.stack([loss(torch.Generator().manual_seed(seed)) for seed in seeds]).mean())
 
     def _refuse_hopeless(self) -> None:
-        refuse_hopeless_cascade(self._data, self._config, self._folder, processes=self._place.count)
+        refuse_hopeless_cascade(self._data, self._config, self._folder, processes=self._process.count)
 
 
 def _network(stage: CascadeStage, arguments: dict[str, Any]) -> Any:

@@ -5,14 +5,14 @@ import pytest
 
 from fiberless.evaluation import blocks
 from fiberless.evaluation.blocks import (
-    CORE_SECONDS,
     BlockCache,
     Contestant,
     candidate_targets,
     draw_blocks,
 )
-from fiberless.evaluation.drawing import in_half_precision, seeds_of
 from fiberless.evaluation.pairs import read_held_out
+from fiberless.evaluation.sampling import in_half_precision, seeds_of
+from fiberless.evaluation.target_table import TargetTable
 from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS
 from fiberless.inference.store import load_family
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, toy_cascade, write_toy_cascade, write_toy_store
@@ -37,8 +37,8 @@ def pairs(data):
 
 
 def drawn(contestant, pairs, folder, *, n=6, measure=candidate_targets, progress=lambda *_: None):
-    truth = {name: pairs.truth[name][:n] for name in SPECTRAL_TARGETS}
-    cache = BlockCache(folder, "targets")
+    truth = pairs.truth.only(SPECTRAL_TARGETS).rows(slice(n))
+    cache = BlockCache(folder, "targets", TargetTable)
     conditions = pairs.conditions[:n]
     return draw_blocks(contestant, conditions, truth, measure=measure, cache=cache, progress=progress)
 
@@ -64,11 +64,12 @@ def test_a_stopped_drawing_goes_on_where_it_was(contestants, pairs, tmp_path, mo
     again = drawn(contestants[version], pairs, tmp_path, measure=counting)
     assert measured == [2]
     assert not list(tmp_path.rglob("*.tmp"))
-    assert set(again) == {*SPECTRAL_TARGETS, CLASS, CORE_SECONDS}
+    assert set(again.values.names) == set(SPECTRAL_TARGETS)
+    kept, expected = again.values.to_arrays(), whole.values.to_arrays()
     for name in (*SPECTRAL_TARGETS, CLASS):
-        assert again[name].shape == (6, K)
-        np.testing.assert_array_equal(again[name], whole[name], name)
-    assert (again[CORE_SECONDS] > 0).all()
+        assert kept[name].shape == (6, K)
+        np.testing.assert_array_equal(kept[name], expected[name], name)
+    assert (again.core_seconds > 0).all()
 
 
 def test_other_weights_steps_or_arithmetic_are_drawn_anew(contestants):
@@ -90,8 +91,8 @@ def test_other_galaxies_or_another_measurement_of_the_truth_are_drawn_anew(conte
     drawn(latent, pairs, tmp_path)
     drawn(latent, pairs, tmp_path, n=5)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
-    moved = {name: values + (1e-3 if name == "dn4000" else 0) for name, values in pairs.truth.items()}
-    changed = type(pairs)(pairs.conditions, moved, pairs.classes, pairs.ln_flux_rest)
+    moved = pairs.truth.also({"dn4000": pairs.truth["dn4000"] + 1e-3})
+    changed = type(pairs)(pairs.conditions, moved, pairs.ln_flux_rest)
     drawn(latent, changed, tmp_path)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 3
 
@@ -103,15 +104,14 @@ def test_both_frames_are_measured_alike(contestants, pairs):
         candidates = contestant.family.candidates(pairs.conditions[:2], seeds_of(0, 2), n=K, steps=3)
         found.append(candidate_targets(candidates))
         np.testing.assert_array_equal(found[-1]["redshift"], candidates.redshift)
-    assert found[0].keys() == found[1].keys()
+    assert found[0].names == found[1].names
 
 
 def test_half_precision_draws_the_cascades_spectra(pairs):
     family = toy_cascade()
     half = in_half_precision(family)
     exact, quick = (
-        one.candidates(pairs.conditions[:3], seeds_of(0, 3), n=K, steps=15).ln_flux_observed
-        for one in (family, half)
+        one.candidates(pairs.conditions[:3], seeds_of(0, 3), n=K, steps=15).ln_flux for one in (family, half)
     )
     assert np.abs(exact - quick).mean() < 0.01 * exact.std()
     assert (half.dtype, family.dtype) == ("bfloat16", "float32")

@@ -11,7 +11,8 @@ from fiberless.contract.manifest import read_manifest
 from fiberless.evaluation.compare import _figures, _worse
 from fiberless.evaluation.comparison_report import comparison_text, verdict_text
 from fiberless.evaluation.pairs import HeldOut
-from fiberless.evaluation.targets import CLASS, SPECTRAL_TARGETS
+from fiberless.evaluation.target_table import TargetTable
+from fiberless.evaluation.targets import SPECTRAL_TARGETS
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, write_toy_cascade
 from tests.training_records import CASCADE_TRAINING, TRAINING
 
@@ -31,7 +32,7 @@ def made():
     truth = {name: rng.normal(size=N) for name in SPECTRAL_TARGETS}
     truth["redshift"] = 0.1 + 0.02 * rng.normal(size=N)
     classes = rng.integers(0, 6, N).astype(float)
-    pairs = HeldOut(conditions=None, truth=truth, classes=classes, ln_flux_rest=np.zeros((N, 1)))
+    pairs = HeldOut(conditions=None, truth=TargetTable(truth, classes), ln_flux_rest=np.zeros((N, 1)))
     drawn = {"sharp": {}, "dull": {}}
     for name, values in truth.items():
         scale = 0.3 * values.std()
@@ -40,9 +41,11 @@ def made():
     drawn["sharp"]["dn4000"] = posterior(rng, truth["dn4000"], 0.6)
     right = np.repeat(classes[:, None], K, axis=1)
     wrong = rng.integers(0, 6, (N, K)).astype(float)
-    drawn["sharp"][CLASS] = np.where(rng.uniform(size=(N, K)) < 0.8, right, wrong)
-    drawn["dull"][CLASS] = np.where(rng.uniform(size=(N, K)) < 0.2, right, wrong)
-    return pairs, drawn
+    shares = {"sharp": 0.8, "dull": 0.2}
+    return pairs, {
+        version: TargetTable(drawn[version], np.where(rng.uniform(size=(N, K)) < share, right, wrong))
+        for version, share in shares.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_a_version_beside_its_equal_is_equal(made):
 
 def test_scores_are_of_the_galaxies_that_both_can_tell(made):
     pairs, drawn = made
-    fewer = drawn["dull"] | {"n2": drawn["dull"]["n2"].copy()}
+    fewer = drawn["dull"].also({"n2": drawn["dull"]["n2"].copy()})
     fewer["n2"][:100] = np.nan
     found = _figures(pairs, {"a": drawn["sharp"], "b": fewer})
     assert found["scores"]["a"]["n2"]["n"] == found["scores"]["b"]["n2"]["n"] == N - 100

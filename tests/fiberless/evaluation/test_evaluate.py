@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from fiberless.evaluation.drawing import in_half_precision
 from fiberless.evaluation.evaluate import EvaluationOptions, evaluate
 from fiberless.evaluation.pairs import read_held_out, true_latents
+from fiberless.evaluation.sampling import in_half_precision
 from fiberless.evaluation.targets import PHYSICAL_TARGETS, SPECTRAL_TARGETS, TARGETS, measure_targets
 from fiberless.inference.physical import PHYSICAL_NAMES
 from fiberless.testing import toy_family
@@ -49,7 +49,7 @@ def test_figures_are_json_without_nan_and_complete(evaluation):
     assert figures["n"] == evaluation.n == len(evaluation.pairs.conditions)
     assert figures["n_candidates"] == 12
     assert 1 <= figures["retrieval"]["median_rank"] <= figures["n"]
-    latent_size = evaluation.drawn.latent.shape[-1]
+    latent_size = evaluation.drawn.candidates.latent.shape[-1]
     assert len(figures["sampler_width_ratio"]) == latent_size
     assert len(figures["joint"]["dimensions"]) == latent_size
     assert {row["method"] for row in figures["agn"]} == {"model", "neighbours"}
@@ -67,7 +67,9 @@ def test_candidates_of_a_galaxy_do_not_depend_on_how_many_are_evaluated(data, ev
     options = EvaluationOptions(n_candidates=12, n_measured=6, baseline_rows=60, mlp_steps=0, limit=20)
     fewer = evaluate(toy_family(), data, data, steps=4, options=options, progress=lambda *_: None)
     n = fewer.n
-    np.testing.assert_allclose(fewer.drawn.latent, evaluation.drawn.latent[:n], atol=0.02)
+    np.testing.assert_allclose(
+        fewer.drawn.candidates.latent, evaluation.drawn.candidates.latent[:n], atol=0.02
+    )
     assert "mlp" not in fewer.scores
 
 
@@ -100,4 +102,4 @@ def test_a_true_latent_decodes_to_its_galaxy(data):
     assert np.abs(np.median(ln_flux[:, 0] - pairs.ln_flux_rest, axis=1)).max() < 0.3
     physical = family.physical(latent, pairs.conditions.r_total_nmgy)
     for name in ("log_stellar_mass", "log_age", "metallicity"):
-        np.testing.assert_allclose(physical[name][:, 0], pairs.truth[name], atol=1e-4)
+        np.testing.assert_allclose(physical[:, 0, PHYSICAL_NAMES.index(name)], pairs.truth[name], atol=1e-4)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from fiberless.evaluation.choice import choice_table, medoid_of
-from fiberless.evaluation.drawing import Drawn
 from fiberless.evaluation.gates import LEAST_R2, gates
+from fiberless.evaluation.sampling import EvaluatedCandidates
+from fiberless.evaluation.target_table import TargetTable
+from fiberless.inference.family import Candidates, Frame
 
 ROW = {"r2": 0.99, "r2_mean": 0.99, "crps": 0.8, "coverage_68": 0.68, "coverage_95": 0.95}
 GOOD = {
@@ -69,16 +71,22 @@ def test_choices_of_gaussian_candidates_have_the_errors_of_theory():
     rng = np.random.default_rng(4)
     n, K = 4000, 100
     truth, samples = rng.normal(size=n), rng.normal(size=(n, K))
-    drawn = Drawn(
-        targets={"redshift": samples, "dn4000": samples[:, :40]},
-        classes=np.zeros((n, 40)),
-        latent=samples[..., None].astype(np.float32),
+    candidates = Candidates(
+        frame=Frame.REST,
+        ln_flux=np.zeros((n, K, 0)),
+        redshift=samples,
+        physical=np.zeros((n, K, 0)),
         score=-np.abs(samples - truth[:, None]),
         medoid=medoid_of(samples[..., None], K),
+        latent=samples[..., None].astype(np.float32),
+    )
+    drawn = EvaluatedCandidates(
+        candidates=candidates,
+        targets=TargetTable({"redshift": samples, "dn4000": samples[:, :40]}, np.zeros((n, 40))),
         residual_medoid=np.zeros((n, 1)),
         residual_candidate=np.zeros((n, 1)),
     )
-    table = choice_table({"redshift": truth, "dn4000": truth}, drawn)
+    table = choice_table(TargetTable({"redshift": truth, "dn4000": truth}, np.zeros(n)), drawn)
     assert table["redshift"]["random"]["100"] == pytest.approx(1, abs=0.03)
     assert table["redshift"]["median"]["100"] == pytest.approx(2**-0.5, abs=0.03)
     assert table["redshift"]["medoid"]["100"] == pytest.approx(2**-0.5, abs=0.03)

@@ -1,9 +1,20 @@
 """Losses of few evaluations against many, where they are known beforehand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fiberless.evaluation.step_quality import COEFFICIENTS, LINE, QUANTITIES, judge, quality_values, smallest
+from fiberless.evaluation.step_quality import (
+    COEFFICIENTS,
+    LINE,
+    QUANTITIES,
+    QualityValues,
+    judge,
+    quality_values,
+    smallest,
+)
+from fiberless.evaluation.target_table import TargetTable
 from fiberless.inference.conditioning import prepare
 from fiberless.testing import synthetic_cutout, toy_cascade, toy_family
 
@@ -13,7 +24,7 @@ N, K, PIXELS, DIMENSIONS = 300, 25, 40, 6
 @pytest.fixture(scope="module")
 def truth():
     rng = np.random.default_rng(1)
-    return {name: 0.1 + 0.05 * rng.normal(size=N) for name in QUANTITIES}
+    return TargetTable({name: 0.1 + 0.05 * rng.normal(size=N) for name in QUANTITIES}, np.zeros(N))
 
 
 def values(truth, *, narrow=1.0, quantity=1.0, line=1.0, latent=True):
@@ -27,10 +38,11 @@ def values(truth, *, narrow=1.0, quantity=1.0, line=1.0, latent=True):
     axes = np.linalg.qr(rng.normal(size=(PIXELS, PIXELS)))[0] * np.geomspace(1, 1e-3, PIXELS)
     drawn = rng.normal(size=(N, K, PIXELS))
     drawn[..., 3] *= narrow
-    found["ln_flux"] = drawn @ axes.T
-    if latent:
-        found["latent"] = rng.normal(size=(N, K, DIMENSIONS))
-    return found
+    return QualityValues(
+        TargetTable(found, np.zeros((N, K))),
+        ln_flux=drawn @ axes.T,
+        latent=rng.normal(size=(N, K, DIMENSIONS if latent else 0)),
+    )
 
 
 def test_the_reference_loses_nothing(truth):
@@ -54,15 +66,15 @@ def test_a_direction_that_is_narrow_is_found(truth, narrow, passes):
 
 def test_one_galaxy_with_wild_candidates_does_not_decide(truth):
     many, few = values(truth, latent=False), values(truth, latent=False)
-    many["ln_flux"][7] *= 30
-    few["ln_flux"][7] *= 60  # pooled, the leading direction would be almost twice as wide
+    many.ln_flux[7] *= 30
+    few.ln_flux[7] *= 60  # pooled, the leading direction would be almost twice as wide
     told = judge({10: few, 250: many}, truth)["10"]["figures"]["std_everywhere"]
     assert told["value"] == pytest.approx(2 ** (1 / N), abs=1e-4)
 
 
 def test_a_latent_dimension_that_is_narrow_is_found(truth):
     many, few = values(truth), values(truth)
-    few["latent"][..., 2] *= 0.8
+    few.latent[..., 2] *= 0.8
     told = judge({10: few, 250: many}, truth)["10"]["figures"]["std_everywhere"]
     assert told["value"] == pytest.approx(0.8, abs=1e-5)
     # the loss is the same in every resample: galaxies and noise are shared
@@ -84,16 +96,16 @@ def test_a_line_that_is_narrow_does_not_pass(truth):
 
 
 def test_a_loss_within_its_error_of_the_limit_is_told(truth):
-    few = values(truth)
-    rng = np.random.default_rng(3)
-    few[LINE] = 3 + 1.02 * rng.normal(size=(N, K))  # noise of its own, at the limit: nothing is decided
+    found = values(truth)
+    noise = np.random.default_rng(3).normal(size=(N, K))  # its own, at the limit: nothing is decided
+    few = replace(found, targets=found.targets.also({LINE: 3 + 1.02 * noise}))
     row = judge({10: few, 250: values(truth)}, truth)["10"]
     assert "line_std" in row["undecided"]
 
 
 def test_pixels_that_are_unknown_do_not_count(truth):
     many, few = values(truth, latent=False), values(truth, latent=False)
-    few["ln_flux"][3, 1, -5:] = np.nan
+    few.ln_flux[3, 1, -5:] = np.nan
     row = judge({10: few, 250: many}, truth)["10"]
     assert row["figures"]["std_everywhere"]["loss"] == 0
     assert COEFFICIENTS < PIXELS
@@ -102,8 +114,8 @@ def test_pixels_that_are_unknown_do_not_count(truth):
 def test_directions_that_the_reference_does_not_have_are_not_judged(truth):
     many, few = values(truth, latent=False), values(truth, latent=False)
     rank = 4
-    few["ln_flux"][..., rank:] = many["ln_flux"][..., rank:] = 0
-    few["ln_flux"][..., rank:] += 1e-7 * np.random.default_rng(4).normal(size=(N, K, PIXELS - rank))
+    few.ln_flux[..., rank:] = many.ln_flux[..., rank:] = 0
+    few.ln_flux[..., rank:] += 1e-7 * np.random.default_rng(4).normal(size=(N, K, PIXELS - rank))
     assert judge({10: few, 250: many}, truth)["10"]["figures"]["std_everywhere"]["loss"] < 0.01
 
 
@@ -118,6 +130,6 @@ def test_both_families_give_what_is_compared():
     for family in (toy_family(), toy_cascade()):
         drawn = family.candidates(conditions, [(0, "a"), (0, "b")], n=3, steps=3)
         found = quality_values(drawn)
-        assert found["ln_flux"].shape == (2, 3, 450)
-        assert {name: found[name].shape for name in QUANTITIES} == dict.fromkeys(QUANTITIES, (2, 3))
-        assert ("latent" in found) == bool(drawn.physical)
+        assert found.ln_flux.shape == (2, 3, 450)
+        assert {name: found.targets[name].shape for name in QUANTITIES} == dict.fromkeys(QUANTITIES, (2, 3))
+        assert bool(found.latent.size) == bool(drawn.physical.size)

@@ -93,8 +93,8 @@ def test_a_star_is_unusual_among_galaxies(scaler):
     psf = np.exp(-(x**2 + y**2) / (2 * 1.4**2))
     noise = np.random.default_rng(5).normal(0, 0.03, (1, 5, 64, 64))
     star = np.repeat((300 * psf / psf.sum())[None, None], 5, axis=1) + noise
-    assert "compact" in [oddity.name for oddity in scaler.oddities(conditions_of(star))[0]]
+    assert "compact" in [outlier.name for outlier in scaler.outliers(conditions_of(star))[0]]
 
 
 def test_its_own_galaxies_are_usual(scaler, conditions):
-    assert np.mean([bool(found) for found in scaler.oddities(conditions)]) <= 0.1
+    assert np.mean([bool(found) for found in scaler.outliers(conditions)]) <= 0.1

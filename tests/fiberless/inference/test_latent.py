@@ -9,6 +9,7 @@ from fiberless.astro.bands import nmgy_to_flambda, pivot_aa, synthetic_nmgy
 from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.inference.basis import AMPLITUDE_INDEX, ln_mean_flux
 from fiberless.inference.conditioning import prepare
+from fiberless.inference.family import Frame
 from fiberless.inference.latent import LatentFamily
 from fiberless.testing import synthetic_cutout, toy_spectra
 
@@ -38,11 +39,11 @@ def together(full_family, conditions, seeds):
 def test_shapes(together):
     assert together.latent.shape == (32, 5, 65)
     assert together.redshift.shape == together.score.shape == (32, 5)
-    assert together.ln_flux_rest.shape == (32, 5, 3902)
+    assert together.ln_flux.shape == (32, 5, 3902)
     assert together.medoid.shape == (32,)
-    assert together.ln_flux_observed is None
-    drawn = [together.latent, together.redshift, together.score, together.ln_flux_rest]
-    for array in (*drawn, *together.physical.values()):
+    assert together.frame is Frame.REST
+    drawn = [together.latent, together.redshift, together.score, together.ln_flux]
+    for array in (*drawn, together.physical):
         assert np.isfinite(array).all()
 
 
@@ -50,7 +51,7 @@ def test_a_batch_of_one_and_of_32_agree(full_family, conditions, seeds, together
     # measured: 3e-6 in flux; the demand is 1e-3
     for row in (0, 17, 31):
         alone = full_family.candidates(conditions[row : row + 1], seeds[row : row + 1], n=5, steps=STEPS)
-        flux, expected = np.exp(alone.ln_flux_rest[0]), np.exp(together.ln_flux_rest[row])
+        flux, expected = np.exp(alone.ln_flux[0]), np.exp(together.ln_flux[row])
         assert np.allclose(flux, expected, rtol=1e-4)
         assert np.allclose(alone.redshift[0], together.redshift[row], rtol=1e-4)
         assert np.allclose(alone.score[0], together.score[row], atol=1e-5)
@@ -139,7 +140,7 @@ def test_bfloat16_draws_are_finite_and_like_float32(full_family, conditions, see
     state = {name: value.bfloat16() for name, value in full_family.denoiser.state_dict().items()}
     rough.denoiser.load_state_dict(state)
     drawn = rough.candidates(conditions, seeds, n=5, steps=STEPS)
-    assert np.isfinite(drawn.ln_flux_rest).all()
+    assert np.isfinite(drawn.ln_flux).all()
     assert np.sqrt(np.mean((drawn.latent - together.latent) ** 2)) < 0.05
     assert drawn.latent.std() == pytest.approx(together.latent.std(), rel=0.01)
 

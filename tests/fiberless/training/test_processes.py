@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fiberless.errors import UsageError
-from fiberless.training.place import Place, take_place
+from fiberless.training.process import TrainingProcess, join_processes
 from fiberless.training.train import Training
 
 ONE_OF_SEVERAL = Path(__file__).parent / "one_of_several.py"
@@ -61,28 +61,28 @@ def test_two_processes_are_one_with_the_whole_batch(ranks, two_folder, data, exa
 
 
 def test_shares_of_a_batch_are_disjoint_and_whole():
-    rows = [row for rank in range(3) for row in range(12)[Place(rank=rank, count=3).share(12)]]
+    rows = [row for rank in range(3) for row in range(12)[TrainingProcess(rank=rank, count=3).share(12)]]
     assert rows == list(range(12))
     with pytest.raises(UsageError, match="3 processes cannot share a batch of 16"):
-        Place(count=3).share(16)
+        TrainingProcess(count=3).share(16)
 
 
 def test_a_batch_that_processes_cannot_share_is_refused_before_any_work(data, tiny, tmp_path):
     with pytest.raises(UsageError, match="3 processes cannot share contrastive batches of 16"):
-        Training(data, tiny, tmp_path / "run", progress=lambda *_: None, place=Place(count=3))
+        Training(data, tiny, tmp_path / "run", progress=lambda *_: None, process=TrainingProcess(count=3))
     assert not (tmp_path / "run").exists()
 
 
 def test_the_device_is_one_that_exists():
-    with take_place("cpu") as place:
-        assert (place.device.type, place.first, place.count) == ("cpu", True, 1)
-    with pytest.raises(UsageError, match="none of auto, cpu, cuda"), take_place("abacus"):
+    with join_processes("cpu") as process:
+        assert (process.device.type, process.first, process.count) == ("cpu", True, 1)
+    with pytest.raises(UsageError, match="none of auto, cpu, cuda"), join_processes("abacus"):
         pass
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA device")
 def test_cuda_is_refused_where_there_is_none():
-    with pytest.raises(UsageError, match="no CUDA device"), take_place("cuda"):
+    with pytest.raises(UsageError, match="no CUDA device"), join_processes("cuda"):
         pass
-    with take_place("auto") as place:
-        assert place.device.type == "cpu"
+    with join_processes("auto") as process:
+        assert process.device.type == "cpu"

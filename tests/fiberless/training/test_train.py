@@ -7,7 +7,7 @@ from safetensors.numpy import load_file, save_file
 from fiberless.contract.manifest import read_manifest
 from fiberless.inference.store import load_version
 from fiberless.training.config import StageConfig, StageName
-from fiberless.training.place import Place
+from fiberless.training.process import TrainingProcess
 from fiberless.training.stage import Stage, run_stage
 from fiberless.training.train import Training
 from fiberless.training.version import write_version
@@ -65,7 +65,7 @@ def test_a_stage_minimises_its_loss(tmp_path):
     """The mean of a Gaussian, found by squared error: known beforehand."""
     module = torch.nn.Linear(1, 1, bias=False)
     config = StageConfig(steps=400, batch_size=1, learning_rate=0.05, ema_decay=0.9, weight_decay=0.0)
-    looks = []
+    plots = []
 
     def loss(generator):
         return (module.weight - 3.0 - 0.01 * torch.randn(1, generator=generator)).square().mean()
@@ -76,11 +76,11 @@ def test_a_stage_minimises_its_loss(tmp_path):
         module=module,
         loss=loss,
         validate=lambda: float((module.weight - 3.0).abs()),
-        look=lambda step, rows: looks.append((step, rows[-1].step, module.weight.requires_grad)),
+        plot=lambda step, rows: plots.append((step, rows[-1].step, module.weight.requires_grad)),
     )
-    run_stage(stage, tmp_path, seed=0, place=Place(), progress=silent)
+    run_stage(stage, tmp_path, seed=0, process=TrainingProcess(), progress=silent)
     assert module.weight.item() == pytest.approx(3.0, abs=0.02)
     rows = [row.split(",") for row in (tmp_path / "mean.csv").read_text().splitlines()[1:]]
     assert [int(row[0]) for row in rows] == list(range(50, 401, 50))
     assert float(rows[-1][2]) < 0.02
-    assert [look[:2] for look in looks] == [(200, 200), (400, 400)]
+    assert [plot[:2] for plot in plots] == [(200, 200), (400, 400)]

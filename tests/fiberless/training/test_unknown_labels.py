@@ -9,7 +9,7 @@ from torch import nn
 
 from fiberless.training.contrastive import pairs
 from fiberless.training.diffusion import DenoiserData, denoiser_loss
-from fiberless.training.place import Place
+from fiberless.training.process import TrainingProcess
 from fiberless.training.train import Training
 
 NAN = float("nan")
@@ -37,7 +37,7 @@ def config(tiny):
 def loss_of(latent, config, denoiser):
     n = len(latent)
     data = DenoiserData(torch.tensor(latent), torch.zeros(1, n, 2), torch.zeros(n, 3), torch.zeros(n, 0, 0))
-    return denoiser_loss(denoiser, data, config, torch.Generator().manual_seed(5), place=Place())
+    return denoiser_loss(denoiser, data, config, torch.Generator().manual_seed(5), process=TrainingProcess())
 
 
 def test_an_unknown_entry_is_no_part_of_the_error(config):

@@ -15,7 +15,7 @@ from fiberless.datasets.mock_report.photometry import Photometry, draw_photometr
 from fiberless.datasets.mock_report.pixels import compare_pixels
 from fiberless.datasets.mock_report.real_images import find_peaks, read_real_images
 from fiberless.datasets.mock_report.report import MockSample, report_survey
-from fiberless.datasets.mock_report.spectra import Locus, read_real_locus, summarise_spectra
+from fiberless.datasets.mock_report.spectra import BreakDiagram, read_real_locus, summarise_spectra
 from fiberless.datasets.mock_report.text import report_markdown
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
@@ -95,13 +95,13 @@ def test_peaks_are_found_where_stars_were_put():
 
 
 def test_spectra_are_summarised_by_type():
-    locus = Locus(np.array([1.3, 1.3, 1.8, 1.9]), np.zeros(4), np.array([10.0, 12.0, 14.0, 90.0]))
+    locus = BreakDiagram(np.array([1.3, 1.3, 1.8, 1.9]), np.zeros(4), np.array([10.0, 12.0, 14.0, 90.0]))
     truth = {
         "r_mag": np.array([17.0, 17.0, 17.0, 18.5]),
         "quiescent": np.array([0.0, 0.0, 1.0, 1.0]),
         "agn": np.array([0.0, 2.0, 0.0, 2.0]),
     }
-    summary = summarise_spectra(locus, Locus(*np.zeros((3, 0))), truth)
+    summary = summarise_spectra(locus, BreakDiagram(*np.zeros((3, 0))), truth)
     assert summary.dn4000_star_forming == pytest.approx(1.3)
     assert summary.dn4000_quiescent == pytest.approx(1.8)
     assert summary.quiescent_fraction == pytest.approx(1 / 3)

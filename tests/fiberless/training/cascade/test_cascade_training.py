@@ -21,7 +21,7 @@ from fiberless.training.cascade.losses import Batches, denoise_loss, noisy_batch
 from fiberless.training.cascade.prepared import prepare_cascade
 from fiberless.training.cascade.train import CascadeTraining, _network
 from fiberless.training.config import StageConfig
-from fiberless.training.place import Place
+from fiberless.training.process import TrainingProcess
 
 STAGES = tuple(CascadeStage)[1:]
 _IMAGE = {"image_widths": (16, 16), "image_depths": (1, 1), "photometry_size": 49}
@@ -150,7 +150,7 @@ def test_timesteps_are_drawn_from_all_and_noised_by_the_cumulative_product():
     # the paper's trainer overwrites the timestep with 0, its schedule is off by one
     schedule = training_schedule()
     generator = torch.Generator().manual_seed(0)
-    batch = noisy_batch(torch.full((2000, 3), 2.0), schedule, generator, draws=2, place=Place())
+    batch = noisy_batch(torch.full((2000, 3), 2.0), schedule, generator, draws=2, process=TrainingProcess())
     assert batch.timestep.min() == 0
     assert batch.timestep.max() == TIMESTEPS - 1
     assert float(batch.timestep.float().mean()) == pytest.approx((TIMESTEPS - 1) / 2, rel=0.03)
@@ -176,7 +176,7 @@ def test_the_network_is_told_the_timestep_that_noised_its_spectrum(uses_low):
     """Of a spectrum that is zero the noise is x / √(1 − ᾱ_t): one who is told t makes no error at all."""
     schedule = training_schedule()
     signal = schedule.alphas_cumprod
-    batches = Batches(_Zeros(), 32, draws=2, uses_low=uses_low, uses_bf16=False, place=Place())
+    batches = Batches(_Zeros(), 32, draws=2, uses_low=uses_low, uses_bf16=False, process=TrainingProcess())
     told = []
 
     def oracle(image, _photometry, channels, timestep):
@@ -219,13 +219,13 @@ def test_prepared_spectra_are_not_smoothed(data, toy, tmp_path):
 
 def test_several_processes_share_the_noise_of_one():
     schedule, clean = training_schedule(), torch.randn(4, 5)
-    one = noisy_batch(clean, schedule, torch.Generator().manual_seed(3), draws=2, place=Place())
+    one = noisy_batch(clean, schedule, torch.Generator().manual_seed(3), draws=2, process=TrainingProcess())
     for rank in (0, 1):
-        place = Place(rank=rank, count=2)
+        process = TrainingProcess(rank=rank, count=2)
         part = noisy_batch(
-            clean[place.share(4)], schedule, torch.Generator().manual_seed(3), draws=2, place=place
+            clean[process.share(4)], schedule, torch.Generator().manual_seed(3), draws=2, process=process
         )
-        assert torch.equal(part.noisy, one.noisy[place.share(8)])
+        assert torch.equal(part.noisy, one.noisy[process.share(8)])
 
 
 def test_the_command_writes_a_version_that_predicts(data, toy, tmp_path):

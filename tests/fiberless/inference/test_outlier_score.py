@@ -13,7 +13,7 @@ from fiberless.evaluation.unusual import flagged_shares, flagged_table
 from fiberless.images.fits.gate import Limits
 from fiberless.images.fits.read import read_band_files
 from fiberless.inference.conditioning import ConditionScaler, conditions_of, prepare
-from fiberless.inference.novelty import CHECKS, NoveltyDetector, reported
+from fiberless.inference.outlier_score import CHECKS, OutlierDetector, reported
 from fiberless.sources.sdss.cut import cut_frames
 
 REAL = Path(__file__).parents[4] / "shared" / "data"
@@ -52,7 +52,7 @@ def shares(scaler, held_out):
 def _told(scaler, cutout, ebv=0.0):
     conditions = prepare([cutout], [ebv])
     is_bright = bool(conditions.r_magnitude[0] <= MAIN_LIMIT)
-    return [oddity.name for oddity in reported(scaler.oddities(conditions)[0], is_bright=is_bright)]
+    return [outlier.name for outlier in reported(scaler.outliers(conditions)[0], is_bright=is_bright)]
 
 
 def _stamps(folder, name):
@@ -85,7 +85,7 @@ def test_reasons_name_the_damage(shares):
 
 
 def test_training_galaxies_exceed_limits_as_often_as_told(scaler, training):
-    found = scaler.oddities(training)
+    found = scaler.outliers(training)
     bright = training.r_magnitude <= MAIN_LIMIT
     told = [reported(o, is_bright=bool(b)) for o, b in zip(found, bright, strict=True)]
     budget = sum(check.share for check in CHECKS.values())
@@ -96,15 +96,15 @@ def test_training_galaxies_exceed_limits_as_often_as_told(scaler, training):
 def test_faint_objects_are_told_of_flaws_only(scaler):
     image = stars(np.random.default_rng(4), 40)
     conditions = conditions_of(image)
-    oddities = [oddity for found in scaler.oddities(conditions) for oddity in found]
-    assert {"compact"} <= {oddity.name for oddity in reported(oddities, is_bright=True)}
-    assert all(oddity.is_flaw for oddity in reported(oddities, is_bright=False))
-    assert all(oddity.score > oddity.limit for oddity in oddities)
+    outliers = [outlier for found in scaler.outliers(conditions) for outlier in found]
+    assert {"compact"} <= {outlier.name for outlier in reported(outliers, is_bright=True)}
+    assert all(outlier.is_flaw for outlier in reported(outliers, is_bright=False))
+    assert all(outlier.score > outlier.limit for outlier in outliers)
 
 
 def test_detector_survives_its_file(scaler):
     detector = scaler.novelty
-    again = NoveltyDetector.from_arrays(detector.to_arrays("x."), "x.")
+    again = OutlierDetector.from_arrays(detector.to_arrays("x."), "x.")
     for name, array in vars(detector).items():
         assert np.array_equal(array, getattr(again, name)), name
     assert ConditionScaler.from_arrays(scaler.to_arrays()).novelty.limits.shape == (len(CHECKS),)

@@ -1,4 +1,4 @@
-"""Pictures of a training's early looks: losses beside what the network can do by now. Needs matplotlib."""
+"""Validation plots of a training: losses beside what the network can do by now. Needs matplotlib."""
 
 import json
 from collections.abc import Sequence
@@ -9,43 +9,43 @@ import numpy as np
 
 from fiberless.arrays import FloatArray
 from fiberless.training.log import LogRow
-from fiberless.training.look import ContrastLook, DenoiserLook
+from fiberless.training.validation import ContrastValidation, DenoiserValidation
 
 __all__ = ["draw_contrast", "draw_denoiser"]
 
 
-def draw_contrast(look: ContrastLook, rows: Sequence[LogRow], *, step: int, folder: Path) -> None:
+def draw_contrast(found: ContrastValidation, rows: Sequence[LogRow], *, step: int, folder: Path) -> None:
     """Write `contrastive-<step>.png` (losses, ranks of the true spectra) and its numbers as JSON."""
     figure = _figure(10, 4)
     losses, ranks = figure.subplots(1, 2)
     _draw_losses(losses, rows)
-    n = len(look.ranks)
+    n = len(found.ranks)
     share = np.arange(1, n + 1) / n
-    ranks.plot(np.sort(look.ranks), share, drawstyle="steps-post", color="tab:blue")
+    ranks.plot(np.sort(found.ranks), share, drawstyle="steps-post", color="tab:blue")
     ranks.plot(np.arange(1, n + 1), share, color="grey", ls=":", label="by chance")
     ranks.set(xscale="log", ylim=(0, 1.02), xlabel=f"rank of the own spectrum among {n}", ylabel="share")
     ranks.legend(loc="lower right", fontsize="small")
-    _write(figure, look.summary(), f"contrastive-{step:06d}", step=step, folder=folder)
+    _write(figure, found.summary(), f"contrastive-{step:06d}", step=step, folder=folder)
 
 
-def draw_denoiser(look: DenoiserLook, rows: Sequence[LogRow], *, step: int, folder: Path) -> None:
+def draw_denoiser(found: DenoiserValidation, rows: Sequence[LogRow], *, step: int, folder: Path) -> None:
     """Write `denoiser-<step>.png` (losses, drawn against true values, spread, ranks) and its numbers."""
     figure = _figure(14, 8)
     axes = figure.subplots(2, 3).ravel()
     _draw_losses(axes[0], rows)
-    _draw_agreement(axes[1], look.true_redshift, look.redshift, "redshift")
+    _draw_agreement(axes[1], found.true_redshift, found.redshift, "redshift")
     for number, panel in enumerate(axes[2:4]):
         _draw_agreement(
-            panel, look.true[:, 2 + number], look.drawn[..., 2 + number], f"coefficient {number + 1}"
+            panel, found.true[:, 2 + number], found.drawn[..., 2 + number], f"coefficient {number + 1}"
         )
-    axes[4].plot(look.spread(), "o", ms=4, color="tab:blue")
+    axes[4].plot(found.spread(), "o", ms=4, color="tab:blue")
     axes[4].axhline(1, color="grey", ls=":")
     axes[4].set(xlabel="latent dimension", ylabel="std of the candidates / std of the truth", ylim=(0, None))
-    ranks = look.ranks()
+    ranks = found.ranks()
     axes[5].hist(ranks[np.isfinite(ranks)], bins=17, range=(0, 1), density=True, color="tab:blue", alpha=0.6)
     axes[5].axhline(1, color="grey", ls=":")
     axes[5].set(xlabel=f"rank of the truth, all dimensions (mean {np.nanmean(ranks):.3f})", ylabel="density")
-    _write(figure, look.summary(), f"denoiser-{step:06d}", step=step, folder=folder)
+    _write(figure, found.summary(), f"denoiser-{step:06d}", step=step, folder=folder)
 
 
 def _figure(width: float, height: float) -> Any:

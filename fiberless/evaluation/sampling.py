@@ -6,15 +6,17 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from fiberless.arrays import FloatArray, IntArray
+from fiberless.arrays import FloatArray
 from fiberless.evaluation.pairs import HeldOut, Progress, measure_many
-from fiberless.evaluation.targets import CLASS, PHYSICAL_TARGETS, SPECTRAL_TARGETS
+from fiberless.evaluation.target_table import TargetTable
+from fiberless.evaluation.targets import SPECTRAL_TARGETS
 from fiberless.inference.cascade import CascadeFamily
-from fiberless.inference.family import Family
-from fiberless.inference.latent import LatentCandidates, LatentFamily
+from fiberless.inference.family import Candidates, Family
+from fiberless.inference.latent import LatentFamily
+from fiberless.inference.physical import PHYSICAL_NAMES
 from fiberless.inference.sampler import Seeds
 
-__all__ = ["Drawn", "draw_candidates", "in_half_precision", "seeds_of"]
+__all__ = ["EvaluatedCandidates", "draw_candidates", "in_half_precision", "seeds_of"]
 
 _BLOCK: Final = 50
 _HALVED: Final = {LatentFamily: ("denoiser",), CascadeFamily: ("low", "high")}
@@ -23,26 +25,20 @@ _Family = TypeVar("_Family", bound=Family)
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """K candidates of each of n galaxies.
+class EvaluatedCandidates:
+    """K candidates of each of n galaxies, measured and compared with the truth.
 
     Parameters
     ----------
-    targets : {target: (n, K) or (n, M)}; quantities that are measured on spectra have the first M alone
-    classes : (n, M) `BptClass`
-    latent : (n, K, D)
-    score : (n, K) contrastive scores
-    medoid : (n,) of the K
+    candidates : of n galaxies, without their spectra
+    targets : (n, K) or (n, M); what is measured on spectra, classes too, is of the first M alone
     residual_medoid, residual_candidate : (n, 3902) float16, ln predicted − ln true F_λ in the rest frame of
         each, of the medoid and of the first candidate
 
     """
 
-    targets: dict[str, FloatArray]
-    classes: FloatArray
-    latent: FloatArray
-    score: FloatArray
-    medoid: IntArray
+    candidates: Candidates
+    targets: TargetTable
     residual_medoid: FloatArray
     residual_candidate: FloatArray
 
@@ -55,22 +51,21 @@ def draw_candidates(
     n_candidates: int,
     n_measured: int,
     progress: Progress,
-) -> Drawn:
+) -> EvaluatedCandidates:
     """Draw K = `n_candidates` for each galaxy; measure the spectra of the first M = `n_measured`."""
-    parts: list[Drawn] = []
+    parts: list[EvaluatedCandidates] = []
     total = len(pairs.conditions)
     for start in range(0, total, _BLOCK):
         block = pairs.conditions[start : start + _BLOCK]
         drawn = family.candidates(block, seeds_of(start, len(block)), n=n_candidates, steps=steps)
-        parts.append(_reduced(drawn, pairs.ln_flux_rest[start : start + _BLOCK], n_measured))
+        parts.append(_evaluated(drawn, pairs.ln_flux_rest[start : start + _BLOCK], n_measured))
         progress("candidates", min(start + _BLOCK, total), total)
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in vars(parts[0])
-        if name != "targets"
-    }
-    targets = {name: np.concatenate([part.targets[name] for part in parts]) for name in parts[0].targets}
-    return Drawn(targets=targets, **joined)
+    return EvaluatedCandidates(
+        candidates=Candidates.joined([part.candidates for part in parts]),
+        targets=TargetTable.joined([part.targets for part in parts]),
+        residual_medoid=np.concatenate([part.residual_medoid for part in parts]),
+        residual_candidate=np.concatenate([part.residual_candidate for part in parts]),
+    )
 
 
 def seeds_of(start: int, count: int) -> Seeds:
@@ -87,19 +82,16 @@ def in_half_precision(family: _Family) -> _Family:
     return replace(family, **halved)
 
 
-def _reduced(drawn: LatentCandidates, ln_true: FloatArray, n_measured: int) -> Drawn:
+def _evaluated(drawn: Candidates, ln_true: FloatArray, n_measured: int) -> EvaluatedCandidates:
     rows = np.arange(len(ln_true))
-    spectra, redshift = drawn.ln_flux_rest[:, :n_measured], drawn.redshift[:, :n_measured]
-    values = measure_many(spectra.reshape(-1, spectra.shape[-1]), redshift.reshape(-1))
-    measured = {name: array.reshape(len(rows), -1) for name, array in values.items()}
-    targets = {name: measured[name] for name in SPECTRAL_TARGETS} | {"redshift": drawn.redshift}
-    targets |= {name: drawn.physical[name] for name in PHYSICAL_TARGETS if name in drawn.physical}
-    return Drawn(
-        targets=targets,
-        classes=measured[CLASS],
-        latent=drawn.latent,
-        score=drawn.score,
-        medoid=drawn.medoid,
-        residual_medoid=(drawn.ln_flux_rest[rows, drawn.medoid] - ln_true).astype(np.float16),
-        residual_candidate=(drawn.ln_flux_rest[:, 0] - ln_true).astype(np.float16),
+    spectra, redshift = drawn.ln_flux[:, :n_measured], drawn.redshift[:, :n_measured]
+    measured = measure_many(spectra.reshape(-1, spectra.shape[-1]), redshift.reshape(-1))
+    columns = np.moveaxis(drawn.physical, -1, 0)
+    physical = dict(zip(PHYSICAL_NAMES, columns, strict=True)) if len(columns) else {}
+    targets = measured.reshape(len(rows), -1).only(SPECTRAL_TARGETS)
+    return EvaluatedCandidates(
+        candidates=drawn.without_spectra(),
+        targets=targets.also({"redshift": drawn.redshift, **physical}),
+        residual_medoid=(drawn.ln_flux[rows, drawn.medoid] - ln_true).astype(np.float16),
+        residual_candidate=(drawn.ln_flux[:, 0] - ln_true).astype(np.float16),
     )

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from fiberless.evaluation.bootstrap import Difference, bootstrap, bootstrap_error, r2_of
 from fiberless.evaluation.metrics import point_score
-from fiberless.evaluation.paired import Difference, bootstrap, bootstrap_error, r2_of
 
 RNG = np.random.default_rng(5)
 

@@ -1,7 +1,6 @@
 """Differences of two methods on the same galaxies, with their paired bootstrap errors. Imports numpy only.
 
-Galaxies are drawn with replacement, for both methods the same ones: what is hard for both does not count as
-an error of their difference.
+Galaxies are drawn with replacement, for both methods the same ones: shared difficulty cancels.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`NoveltyDetector`: tells, with a reason, when an image is not one that the training set prepares for.
+"""`OutlierDetector`: tells, with a reason, when an image is not one that the training set prepares for.
 
 Each check turns an image into one score; its limit is what a stated share of the training images exceeds, but
 never lower than what images of the real survey reach. Imports numpy and the nouns.
@@ -17,7 +17,7 @@ from fiberless.images.apertures import RADII_ARCSEC
 from fiberless.inference.frozen_arrays import FrozenArrays
 from fiberless.inference.pixel_checks import PIXEL_STATISTICS
 
-__all__ = ["CHECKS", "Check", "NoveltyDetector", "Oddity", "reported"]
+__all__ = ["CHECKS", "Check", "OutlierDetector", "OutlierScore", "reported"]
 
 _RADII: Final = len(RADII_ARCSEC)
 _MAGNITUDES: Final = N_BANDS * _RADII
@@ -121,7 +121,7 @@ galaxies and 270 other objects of one SDSS field, and 19 epochs of two stars."""
 
 
 @dataclass(frozen=True)
-class Oddity:
+class OutlierScore:
     """One check that an image fails."""
 
     name: str
@@ -140,7 +140,7 @@ class Oddity:
 
 
 @dataclass(frozen=True, eq=False)
-class NoveltyDetector(FrozenArrays):
+class OutlierDetector(FrozenArrays):
     """What is usual in the training set.
 
     Parameters
@@ -210,23 +210,23 @@ class NoveltyDetector(FrozenArrays):
         }
         return np.stack([found[name] for name in CHECKS], axis=1)
 
-    def oddities(
+    def outliers(
         self, photometry: FloatArray, pixels: FloatArray, r_magnitude: FloatArray
-    ) -> list[tuple[Oddity, ...]]:
+    ) -> list[tuple[OutlierScore, ...]]:
         """Checks that each of B images fails; of an empty image nothing else is said."""
         scores = self.scores(photometry, pixels, r_magnitude)
         verdicts = [_failed(row, self.limits) for row in scores]
         return [found[:1] if found and found[0].name == "empty" else found for found in verdicts]
 
 
-def reported(oddities: Iterable[Oddity], *, is_bright: bool) -> tuple[Oddity, ...]:
-    """Oddities to tell of: of an object fainter than the model's limit only the flaws of its image."""
-    return tuple(oddity for oddity in oddities if oddity.is_flaw or is_bright)
+def reported(outliers: Iterable[OutlierScore], *, is_bright: bool) -> tuple[OutlierScore, ...]:
+    """Outlier scores to report: of an object fainter than the model's limit only the flaws of its image."""
+    return tuple(outlier for outlier in outliers if outlier.is_flaw or is_bright)
 
 
-def _failed(scores: FloatArray, limits: FloatArray) -> tuple[Oddity, ...]:
+def _failed(scores: FloatArray, limits: FloatArray) -> tuple[OutlierScore, ...]:
     return tuple(
-        Oddity(name, float(score), float(limit))
+        OutlierScore(name, float(score), float(limit))
         for name, score, limit in zip(CHECKS, scores, limits, strict=True)
         if score > limit
     )

@@ -1,4 +1,4 @@
-"""`Place`: where a process of a training computes, and which share of every batch is its own.
+"""`TrainingProcess`: where a process of a training computes, and which share of every batch is its own.
 
 Several processes are started by torchrun; each draws the whole batch's random numbers and takes its rows.
 """
@@ -16,14 +16,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fiberless.errors import UsageError
 
-__all__ = ["Place", "take_place"]
+__all__ = ["TrainingProcess", "join_processes"]
 
 _PATIENCE: Final = timedelta(hours=12)
 """The first process prepares the data alone; the others wait for it."""
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingProcess:
     """A device, and a rank among the processes of one training.
 
     Parameters
@@ -42,9 +42,9 @@ class Place:
         return self.rank == 0
 
     @property
-    def alone(self) -> "Place":
+    def alone(self) -> "TrainingProcess":
         """The same device for work that is not shared."""
-        return Place(self.device)
+        return TrainingProcess(self.device)
 
     def share(self, n: int) -> slice:
         """Rows of a batch of n that are this process's.
@@ -95,21 +95,21 @@ class _Gather(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, part: Tensor, place: Place) -> Tensor:
-        ctx.place = place
-        parts = [torch.empty_like(part) for _ in range(place.count)]
+    def forward(ctx: Any, part: Tensor, process: TrainingProcess) -> Tensor:
+        ctx.process = process
+        parts = [torch.empty_like(part) for _ in range(process.count)]
         distributed.all_gather(parts, part.contiguous())
         return torch.cat(parts)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,) = gradients
-        own = ctx.place.share(len(gradient))
-        return ctx.place.count * gradient[own], None
+        own = ctx.process.share(len(gradient))
+        return ctx.process.count * gradient[own], None
 
 
 @contextmanager
-def take_place(device: str = "auto") -> Iterator[Place]:
+def join_processes(device: str = "auto") -> Iterator[TrainingProcess]:
     """Choose the device, and join the other processes where torchrun started this one.
 
     Parameters
@@ -124,11 +124,11 @@ def take_place(device: str = "auto") -> Iterator[Place]:
     """
     chosen = _device(device)
     if not distributed.is_torchelastic_launched():
-        yield Place(chosen)
+        yield TrainingProcess(chosen)
         return
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
-        yield Place(chosen, distributed.get_rank(), distributed.get_world_size())
+        yield TrainingProcess(chosen, distributed.get_rank(), distributed.get_world_size())
     finally:
         distributed.destroy_process_group()
 

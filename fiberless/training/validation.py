@@ -1,4 +1,4 @@
-"""Early looks: how far a training is, on a few galaxies that it does not learn from."""
+"""How far a training is, on a few galaxies of the validation set."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,7 @@ from fiberless.training.contrastive import ContrastiveTowers, pairs
 from fiberless.training.diffusion import DenoiserData
 from fiberless.training.prepared import Prepared
 
-__all__ = ["ContrastLook", "DenoiserLook", "look_at_contrast", "look_at_denoiser"]
+__all__ = ["ContrastValidation", "DenoiserValidation", "validate_contrast", "validate_denoiser"]
 
 RETRIEVAL_ROWS: Final = 500
 _GALAXIES: Final = 256
@@ -27,8 +27,8 @@ _TINY: Final = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class ContrastLook:
-    """Where each image's own spectrum ranks among all those looked at, by contrastive score.
+class ContrastValidation:
+    """Where each image's own spectrum ranks among all validated ones, by contrastive score.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ContrastLook:
 
 
 @dataclass(frozen=True, eq=False)
-class DenoiserLook:
+class DenoiserValidation:
     """K latents drawn for each of B galaxies, beside the true ones.
 
     Parameters
@@ -92,16 +92,16 @@ class DenoiserLook:
         }
 
 
-def look_at_contrast(towers: ContrastiveTowers, data: Prepared, device: torch.device) -> ContrastLook:
+def validate_contrast(towers: ContrastiveTowers, data: Prepared, device: torch.device) -> ContrastValidation:
     """Retrieve the first `RETRIEVAL_ROWS` galaxies' spectra among each other."""
     image, photometry, latent = pairs(data, np.arange(min(RETRIEVAL_ROWS, len(data.latent))), device)
     images, latents = towers.embed(towers.encode(image, photometry), latent)
     score = images @ latents.T
     ranks = (score > score.diagonal()[:, None]).sum(dim=1) + 1
-    return ContrastLook(ranks.cpu().numpy())
+    return ContrastValidation(ranks.cpu().numpy())
 
 
-def look_at_denoiser(
+def validate_denoiser(
     denoiser: LatentDenoiser,
     data: DenoiserData,
     *,
@@ -109,7 +109,7 @@ def look_at_denoiser(
     features: Tensor,
     latent_scaler: LatentScaler,
     seed: int,
-) -> DenoiserLook:
+) -> DenoiserValidation:
     """Draw candidates for the first galaxies, always from the same noise.
 
     Parameters
@@ -135,7 +135,7 @@ def look_at_denoiser(
     spectra = towers.latent_encoder(without_amplitude(torch.cat([known[:, None], drawn], dim=1)))
     score = contrastive_score(image, spectra)
     true, candidates = few.latent.cpu().numpy(), drawn.cpu().numpy()
-    return DenoiserLook(
+    return DenoiserValidation(
         true=true,
         drawn=candidates,
         true_redshift=latent_scaler.from_latent(true).redshift,

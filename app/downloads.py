@@ -8,8 +8,8 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from pydantic import BaseModel
 
-from app.documents import CandidateSpectrum, CutoutPixels, SampleSpectra, SpectrumDocument
-from app.links import Links
+from app.http.links import Links
+from app.schemas.documents import CandidateSpectrum, CutoutPixels, SampleSpectra, SpectrumDocument
 from fiberless.arrays import FloatArray, significant
 from fiberless.astro.bands import BANDS
 from fiberless.contract import Prediction, Quantity

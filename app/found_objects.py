@@ -7,7 +7,10 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
-from app.documents import (
+from app.http.links import Links
+from app.http.problems import usage_error
+from app.http.strict_json import parse_json
+from app.schemas.documents import (
     LookupAnswer,
     NeighbourEntry,
     ObjectEntry,
@@ -15,10 +18,7 @@ from app.documents import (
     ObjectPage,
     PredictionEntry,
 )
-from app.examples import LOOKUP_EXAMPLE
-from app.links import Links
-from app.problems import usage_error
-from app.strict_json import parse_json
+from app.schemas.examples import LOOKUP_EXAMPLE
 from fiberless.errors import UsageError
 from fiberless.service.storage import ConePage, PredictionSummary, Store
 

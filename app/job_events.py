@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Header
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from app.links import Links
+from app.http.links import Links
 from app.service import Service
 from fiberless.errors import TransientError, UsageError
 from fiberless.service.storage import JobEvent

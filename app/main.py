@@ -9,13 +9,13 @@ from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from app.access import AccessGate
-from app.guard import BodyGate, HeadAsGet, LastResort, SecurityHeaders
-from app.limits import RateLimits
-from app.methods import AllowedMethods
-from app.metrics import count_requests
-from app.openapi import openapi_of
-from app.problems import install_problem_handlers
+from app.http.access import AccessGate
+from app.http.limits import RateLimits
+from app.http.methods import AllowedMethods
+from app.http.metrics import count_requests
+from app.http.middleware import BodyGate, HeadAsGet, LastResort, SecurityHeaders
+from app.http.openapi import openapi_of
+from app.http.problems import install_problem_handlers
 from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
 from app.service import Service
 from fiberless import __version__

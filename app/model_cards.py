@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from app.documents import ModelDocument, ModelList
-from app.links import Links
+from app.http.links import Links
+from app.schemas.documents import ModelDocument, ModelList
 from app.service import Service
 from fiberless.errors import FatalError
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.batch_input.rows import failed_row, named_row, position_row, row_name
-from app.problems import usage_error
-from app.strict_json import parse_json
+from app.http.problems import usage_error
+from app.http.strict_json import parse_json
 from fiberless.contract import ObjectId, PredictionOptions
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow

@@ -18,7 +18,7 @@ from app.batch_input.parquet_rows import parquet_rows
 from app.batch_input.text_rows import text_rows
 from app.batch_input.votable_rows import votable_rows
 from app.service import Service, ServiceDep
-from app.submissions import form_options, query_options, refuse_query
+from app.submission_input import form_options, query_options, refuse_query
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, PredictionOptions
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow

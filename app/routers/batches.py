@@ -7,8 +7,18 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.access import CallerDep
-from app.batch_documents import (
+from app.batch_input.reading import BatchInputDep
+from app.batch_results import RESULT_MEDIA_TYPES, result_stream
+from app.batches import accept_batch, wait_for_batch
+from app.http.access import CallerDep
+from app.http.identifiers import BatchId
+from app.http.links import LinksDep
+from app.http.negotiation import Cursor, PageSize, is_head, negotiate
+from app.http.openapi import JOB_HEADERS, PAGE_HEADERS, SUBMITTED_HEADERS, answered_with
+from app.http.problems import problem_responses
+from app.routers.jobs import WaitSeconds
+from app.routers.predictions import IdempotencyKey
+from app.schemas.batches import (
     BATCH_EXAMPLE,
     BATCH_REQUEST,
     BATCHES_EXAMPLE,
@@ -20,16 +30,6 @@ from app.batch_documents import (
     batches_answer,
     items_answer,
 )
-from app.batch_input.reading import BatchInputDep
-from app.batch_results import RESULT_MEDIA_TYPES, result_stream
-from app.batches import accept_batch, wait_for_batch
-from app.identifiers import BatchId
-from app.links import LinksDep
-from app.negotiation import Cursor, PageSize, is_head, negotiate
-from app.openapi import JOB_HEADERS, PAGE_HEADERS, SUBMITTED_HEADERS, answered_with
-from app.problems import problem_responses
-from app.routers.jobs import WaitSeconds
-from app.routers.predictions import IdempotencyKey
 from app.service import ServiceDep
 from fiberless.contract import JobPhase, LinkedBatch
 

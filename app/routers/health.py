@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.access import Scope, require
-from app.documents import Health, Readiness, VersionDocument
-from app.metrics import exposition
-from app.problems import problem_response, problem_responses
+from app.http.access import Scope, require
+from app.http.metrics import exposition
+from app.http.problems import problem_response, problem_responses
+from app.schemas.documents import Health, Readiness, VersionDocument
 from app.service import ServiceDep
 from fiberless import __version__
 from fiberless.contract import SCHEMA_VERSION

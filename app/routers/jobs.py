@@ -6,16 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.sse import EventSourceResponse
 
-from app.access import CallerDep
-from app.answers import job_answer, jobs_answer
-from app.documents import JobList
-from app.examples import JOB_EXAMPLE, JOB_STREAM_EXAMPLE, JOBS_EXAMPLE
-from app.identifiers import JobId
+from app.http.access import CallerDep
+from app.http.identifiers import JobId
+from app.http.links import LinksDep
+from app.http.negotiation import MAX_WAIT_SECONDS, Cursor, PageSize, is_head
+from app.http.openapi import JOB_HEADERS, PAGE_HEADERS, answered_with
+from app.http.problems import problem_responses
 from app.job_events import LastRevision, event_stream, follow
-from app.links import LinksDep
-from app.negotiation import MAX_WAIT_SECONDS, Cursor, PageSize, is_head
-from app.openapi import JOB_HEADERS, PAGE_HEADERS, answered_with
-from app.problems import problem_responses
+from app.responses import job_answer, jobs_answer
+from app.schemas.documents import JobList
+from app.schemas.examples import JOB_EXAMPLE, JOB_STREAM_EXAMPLE, JOBS_EXAMPLE
 from app.service import ServiceDep
 from fiberless.contract import JobPhase, LinkedJob
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from app.documents import ModelDocument, ModelList
-from app.links import LinksDep
+from app.http.links import LinksDep
+from app.http.problems import problem_responses
 from app.model_cards import model_document, model_list
-from app.problems import problem_responses
+from app.schemas.documents import ModelDocument, ModelList
 from app.service import ServiceDep
 from fiberless.errors import UsageError
 

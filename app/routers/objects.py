@@ -6,15 +6,15 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.access import CallerDep
-from app.documents import LookupAnswer, ObjectDocument, ObjectPage
-from app.examples import LOOKUP_ANSWER_EXAMPLE, OBJECT_PAGE_EXAMPLE
 from app.found_objects import LOOKUP_REQUEST, ObjectLookupDep, lookup, object_document, object_page
-from app.identifiers import KnownObjectId
-from app.links import LinksDep
-from app.negotiation import Cursor, PageSize, next_page, revalidated
-from app.openapi import NOT_MODIFIED, OBJECT_HEADERS, PAGE_HEADERS, answered_with
-from app.problems import problem_responses
+from app.http.access import CallerDep
+from app.http.identifiers import KnownObjectId
+from app.http.links import LinksDep
+from app.http.negotiation import Cursor, PageSize, next_page, revalidated
+from app.http.openapi import NOT_MODIFIED, OBJECT_HEADERS, PAGE_HEADERS, answered_with
+from app.http.problems import problem_responses
+from app.schemas.documents import LookupAnswer, ObjectDocument, ObjectPage
+from app.schemas.examples import LOOKUP_ANSWER_EXAMPLE, OBJECT_PAGE_EXAMPLE
 from app.service import ServiceDep
 
 __all__ = ["MAX_RADIUS_ARCSEC", "router"]

@@ -8,8 +8,8 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 
-from app.problem_pages import problem_page
-from app.problems import problem_responses
+from app.http.problem_pages import problem_page
+from app.http.problems import problem_responses
 from fiberless.astro.lines import MARKED_LINES, lines
 from fiberless.errors import PROBLEMS, UsageError
 

@@ -4,24 +4,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from app.access import CallerDep
-from app.answers import outcome_answer
-from app.documents import ExtendedPrediction
 from app.downloads import extended_document
-from app.examples import JOB_EXAMPLE
-from app.identifiers import PredictionId
-from app.links import LinksDep
-from app.negotiation import PreferredWait, immutable
-from app.openapi import (
+from app.http.access import CallerDep
+from app.http.identifiers import PredictionId
+from app.http.links import LinksDep
+from app.http.negotiation import PreferredWait, immutable
+from app.http.openapi import (
     NOT_MODIFIED,
     PREDICTION_HEADERS,
     SUBMIT_REQUEST,
     SUBMITTED_HEADERS,
     answered_with,
 )
-from app.problems import problem_responses
+from app.http.problems import problem_responses
+from app.responses import outcome_answer
+from app.schemas.documents import ExtendedPrediction
+from app.schemas.examples import JOB_EXAMPLE
 from app.service import Outcome, ServiceDep
-from app.submissions import SubmissionDep
+from app.submission_input import SubmissionDep
 from fiberless.contract import LinkedJob, LinkedPrediction
 
 __all__ = ["router"]

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.documents import CandidateSpectrum, SpectrumDocument
 from app.downloads import (
     CUTOUT_OFFERS,
     MEDIA_TYPES,
@@ -16,10 +15,11 @@ from app.downloads import (
     preview_bytes,
     spectrum_bytes,
 )
-from app.identifiers import PredictionId
-from app.negotiation import immutable, negotiate
-from app.openapi import NOT_MODIFIED, PRODUCT_HEADERS, binary_content
-from app.problems import problem_responses
+from app.http.identifiers import PredictionId
+from app.http.negotiation import immutable, negotiate
+from app.http.openapi import NOT_MODIFIED, PRODUCT_HEADERS, binary_content
+from app.http.problems import problem_responses
+from app.schemas.documents import CandidateSpectrum, SpectrumDocument
 from app.service import ServiceDep
 from fiberless.products.spectrum import Frame
 

@@ -5,8 +5,8 @@ from functools import cache
 
 from fastapi import APIRouter
 
-from app.documents import ColumnDocument, PropertyDocument, SchemaDocument
-from app.problems import problem_responses
+from app.http.problems import problem_responses
+from app.schemas.documents import ColumnDocument, PropertyDocument, SchemaDocument
 from fiberless.products.columns import SPECTRUM_COLUMNS, Column, property_table, row_columns
 
 __all__ = ["router"]

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.guard import SECURITY_HEADERS
+from app.http.middleware import SECURITY_HEADERS
+from app.http.problem_pages import ADVICE
 from app.main import create_app
-from app.problem_pages import ADVICE
 from fiberless.contract.manifest import read_manifest
 from fiberless.errors import PROBLEMS
 from fiberless.service.storage import open_store

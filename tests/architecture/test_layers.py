@@ -63,6 +63,7 @@ def test_the_contracts_hold():
     [
         ("app/main.py", "import torch", "The front end never reaches torch"),
         ("app/service.py", "def late():\n    from fiberless.nn import ImageEncoder", "never reaches torch"),
+        ("app/service.py", "import app.submission_input", "The front end imports downwards only"),
         ("worker/predict.py", "import fastapi", "Workers never import fastapi"),
         ("fiberless/analysis/indices/breaks.py", "import sqlalchemy", "Only storage speaks SQL"),
         ("fiberless/analysis/spectrum.py", "import fiberless.products.fits", "Rooms import downwards only"),
@@ -78,7 +79,7 @@ def test_a_deliberate_violation_is_caught_and_named(copy, module, line, contract
 
 
 def test_the_layers_name_every_room_of_the_library():
-    (layers,) = (contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
+    (layers,) = (one["layers"] for one in CONTRACTS if one["name"] == "Rooms import downwards only")
     named = [room.strip() for layer in layers for room in layer.split("|")]
     rooms = {
         f"fiberless.{path.stem}"

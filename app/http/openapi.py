@@ -8,10 +8,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.access import declare_keys
-from app.examples import TARGET_EXAMPLES
-from app.problems import ProblemDetail
-from app.submissions import FITS_MEDIA_TYPES, PredictionBody
+from app.http.access import declare_keys
+from app.http.problems import ProblemDetail
+from app.schemas.examples import TARGET_EXAMPLES
+from app.submission_input import FITS_MEDIA_TYPES, PredictionBody
 from fiberless.astro.bands import BANDS
 from fiberless.contract import PredictionOptions
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import httpx
 import pytest
 
-from app.access import is_public
+from app.http.access import is_public
+from app.http.methods import allowed_methods
 from app.main import create_app
-from app.methods import allowed_methods
 from fiberless.contract import QUEUE_PREDICT, PredictionRequest
 from fiberless.images.fits.read import write_cutout
 from fiberless.service.api_keys import Scope

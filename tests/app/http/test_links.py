@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from app.links import Links
+from app.http.links import Links
 from app.main import create_app
 from fiberless.contract import PredictionLinks
 

@@ -5,10 +5,10 @@ from typing import Final
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from app.documents import JobList
-from app.links import Links
-from app.negotiation import next_page
-from app.problems import problem_response
+from app.http.links import Links
+from app.http.negotiation import next_page
+from app.http.problems import problem_response
+from app.schemas.documents import JobList
 from app.service import Outcome, Service
 from fiberless.contract import ErrorReport, JobPhase, LinkedJob
 from fiberless.errors import ErrorKind, FatalError, FiberlessError, TransientError, UsageError

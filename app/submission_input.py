@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from app.problems import usage_error
+from app.http.problems import usage_error
+from app.http.strict_json import parse_json
 from app.service import ServiceDep
-from app.strict_json import parse_json
 from app.submission import Submission
 from fiberless.astro.bands import BANDS
 from fiberless.contract import PredictionOptions, Target

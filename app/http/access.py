@@ -4,7 +4,7 @@ How to use it in a router:
 
 - ask for `caller: CallerDep` and pass `caller.owner` into every query that lists or searches, and into every
   row that is written (`SubmitJob(owner=caller.owner)`, batches likewise). Without a key the owner is "";
-- name ids in paths by the types of `app.identifiers` (`JobId`, `PredictionId`): they answer 404 for what
+- name ids in paths by the types of `app.http.identifiers` (`JobId`, `PredictionId`): they answer 404 for what
   belongs to another owner, with the body of an absent one. A new kind of id (batches) gets such a type too;
 - scopes are checked before any route by its method: GET needs `read`, everything else `submit`. A POST that
   only reads is named in `READ_BY_POST`. A route that needs another scope says `require(Scope.ADMIN)`.
@@ -22,8 +22,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from app.limits import Allowance
-from app.problems import problem_response
+from app.http.limits import Allowance
+from app.http.problems import problem_response
 from app.service import Service
 from fiberless.errors import FiberlessError, TransientError, UsageError
 from fiberless.service.api_keys import ApiKey, Scope, Token

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.problems import problem_response
+from app.http.problems import problem_response
 from fiberless.errors import FatalError, UsageError
 
 __all__ = ["SECURITY_HEADERS", "BodyGate", "HeadAsGet", "LastResort", "SecurityHeaders"]

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Path
 from pydantic import TypeAdapter, ValidationError
 
-from app.access import CallerDep
+from app.http.access import CallerDep
 from app.service import ServiceDep
 from fiberless.contract import ObjectId
 from fiberless.errors import UsageError

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from app.documents import NeighbourEntry, ObjectPage, PredictionEntry
+from app.schemas.documents import NeighbourEntry, ObjectPage, PredictionEntry
 from fiberless.contract import JobLinks, JobPhase, JobProgress, LinkedJob
 
 __all__ = [

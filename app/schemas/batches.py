@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.batch_input.json_rows import BatchTarget
 from app.batch_input.reading import TABLE_MEDIA_TYPES
 from app.batch_results import RESULT_MEDIA_TYPES
-from app.links import Links
-from app.negotiation import next_page
-from app.openapi import option_parameters
+from app.http.links import Links
+from app.http.negotiation import next_page
+from app.http.openapi import option_parameters
 from fiberless.contract import BatchItemLinks, BatchLinks, ErrorReport, JobPhase, LinkedBatch, LinkedBatchItem
 from fiberless.errors import ErrorKind
 from fiberless.service.storage import BatchesPage, ItemsPage

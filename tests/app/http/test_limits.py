@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.limits import Allowance, LocalBuckets, RateLimits
+from app.http.limits import Allowance, LocalBuckets, RateLimits
 from fiberless.service.launcher.broker import find_redis_server, redis_command
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ def clock(monkeypatch):
             self.now += seconds
 
     moved = Clock()
-    monkeypatch.setattr("app.limits.time.monotonic", lambda: moved.now)
+    monkeypatch.setattr("app.http.limits.time.monotonic", lambda: moved.now)
     return moved
 
 

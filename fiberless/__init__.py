@@ -32,7 +32,7 @@ _HOME_OF: Final = {
     "MeasuredSpectrum": "fiberless.measuring.document",
     "Measurement": "fiberless.contract.properties",
     "Model": "fiberless.model",
-    "Prediction": "fiberless.client",
+    "Prediction": "fiberless.contract",
     "Spectrum": "fiberless.analysis.spectrum",
     "load_model": "fiberless.model",
     "measure": "fiberless.measuring.measure",

@@ -1,5 +1,6 @@
 from fiberless.analysis.spectrum import Spectrum
-from fiberless.client import AsyncClient, Client, Prediction
+from fiberless.client import AsyncClient, Client
+from fiberless.contract import Prediction
 from fiberless.contract.properties import Measurement
 from fiberless.errors import FiberlessError
 from fiberless.images.cutout import Cutout

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from fiberless.client import Image, Prediction
-from fiberless.contract import DEFAULT_CANDIDATES, PredictionOptions, PredictionRequest
+from fiberless.client import Image
+from fiberless.contract import DEFAULT_CANDIDATES, Prediction, PredictionOptions, PredictionRequest
 from fiberless.contract.manifest import Manifest
 from fiberless.contract.model_stores import find_version
 from fiberless.errors import UsageError
@@ -126,7 +126,7 @@ class Model:
         }
         request = PredictionRequest(_cutout(image), _options(given))
         (result,) = self.predictor.predict([request])
-        return Prediction.model_validate(result.prediction.model_dump(by_alias=True))
+        return result.prediction
 
 
 def load_model(version: str = _DEFAULT, *, device: str = "auto") -> Model:

@@ -3,6 +3,6 @@
 from fiberless.client.asking import Image
 from fiberless.client.asynchronous import AsyncClient
 from fiberless.client.blocking import Client
-from fiberless.client.prediction import Prediction
+from fiberless.contract import Prediction
 
 __all__ = ["AsyncClient", "Client", "Image", "Prediction"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from fiberless.client.prediction import Prediction
+from fiberless.contract import Prediction
 from fiberless.errors import FiberlessError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol, TypeAlias
 from fiberless.errors import UsageError
 from fiberless.images.cutout import Cutout
 
-__all__ = ["Image", "Place", "Subject", "Targets", "batch_body", "position_of", "submission_body"]
+__all__ = ["Image", "SkyPosition", "Subject", "Targets", "batch_body", "position_of", "submission_body"]
 
 
-class Place(Protocol):
+class SkyPosition(Protocol):
     """What a `SkyCoord` of astropy is to us, who do not load astropy for it."""
 
     @property
@@ -35,10 +35,10 @@ class Rows(Protocol):
 
 Image: TypeAlias = str | Path | bytes | Cutout | Mapping[str, str | Path | bytes]
 """One FITS file (a path or its bytes), a cutout, or one file for each of the bands u, g, r, i, z."""
-Subject: TypeAlias = Image | Place
+Subject: TypeAlias = Image | SkyPosition
 """An image, or a place on the sky whose image the service fetches."""
-Target: TypeAlias = str | tuple[float, float] | Mapping[str, Any] | Place
-Targets: TypeAlias = str | Path | Rows | Place | Iterable[Target]
+Target: TypeAlias = str | tuple[float, float] | Mapping[str, Any] | SkyPosition
+Targets: TypeAlias = str | Path | Rows | SkyPosition | Iterable[Target]
 """A table (file or astropy) with ra and dec; or places (an array of them, pairs in degrees) or names."""
 
 _FITS: Final = "application/fits"

@@ -11,14 +11,13 @@ import httpx
 
 from fiberless.client import calls
 from fiberless.client.answers import all_good, arcsec_of, cone_table, results_table
-from fiberless.client.asking import Place, Subject, Targets
+from fiberless.client.asking import SkyPosition, Subject, Targets
 from fiberless.client.calls import Progress
 from fiberless.client.connection import Connection
 from fiberless.client.conversation import Conversation, Pause
-from fiberless.client.events import Following
+from fiberless.client.events import EventReader
 from fiberless.client.many import progress_of_many
-from fiberless.client.prediction import Prediction
-from fiberless.contract import LinkedBatch, LinkedJob
+from fiberless.contract import LinkedBatch, LinkedJob, Prediction
 from fiberless.errors import FiberlessError
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
         """Newest prediction of an object; as `Client.get`."""
         return await self._run(calls.named(self._http, object_id))
 
-    async def cone(self, centre: Place, radius: "Quantity | float") -> "Table":
+    async def cone(self, centre: SkyPosition, radius: "Quantity | float") -> "Table":
         """Objects with a prediction around a place; as `Client.cone`."""
         return cone_table(await self._run(calls.objects_in_cone(self._http, centre, arcsec_of(radius))))
 
@@ -147,7 +146,7 @@ class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
 
     async def events(self, job_id: str) -> AsyncIterator[LinkedJob]:
         """Each change of a job, as it happens, until it has ended; as `Client.events`."""
-        following = Following()
+        following = EventReader()
         path = f"{calls.job_path(job_id)}/events"
         while not following.is_over:
             broken = None

@@ -11,14 +11,13 @@ import httpx
 
 from fiberless.client import calls
 from fiberless.client.answers import all_good, arcsec_of, cone_table, results_table
-from fiberless.client.asking import Place, Subject, Targets
+from fiberless.client.asking import SkyPosition, Subject, Targets
 from fiberless.client.calls import Progress
 from fiberless.client.connection import Connection
 from fiberless.client.conversation import Conversation, Pause
-from fiberless.client.events import Following
+from fiberless.client.events import EventReader
 from fiberless.client.many import progress_of_many
-from fiberless.client.prediction import Prediction
-from fiberless.contract import LinkedBatch, LinkedJob
+from fiberless.contract import LinkedBatch, LinkedJob, Prediction
 from fiberless.errors import FiberlessError
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         """Newest prediction of an object, under the name that came with its image or its target."""
         return self._run(calls.named(self._http, object_id))
 
-    def cone(self, centre: Place, radius: "Quantity | float") -> "Table":
+    def cone(self, centre: SkyPosition, radius: "Quantity | float") -> "Table":
         """Objects with a prediction around a place, nearest first; `radius` is an angle, or in arcseconds.
 
         Columns `object_id`, `ra`, `dec`, `separation_arcsec`, `prediction_id`, `created`, `redshift`,
@@ -224,7 +223,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
 
         A connection that breaks is made anew; no change is missed or told twice.
         """
-        following = Following()
+        following = EventReader()
         path = f"{calls.job_path(job_id)}/events"
         while not following.is_over:
             broken = None

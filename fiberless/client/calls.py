@@ -9,10 +9,9 @@ from urllib.parse import quote
 
 import httpx
 
-from fiberless.client.asking import Place, Subject, Targets, batch_body, position_of, submission_body
+from fiberless.client.asking import SkyPosition, Subject, Targets, batch_body, position_of, submission_body
 from fiberless.client.conversation import POLL_SECONDS, Conversation, Http, ask, error_of
-from fiberless.client.prediction import Prediction
-from fiberless.contract import JobPhase, LinkedBatch, LinkedJob
+from fiberless.contract import JobPhase, LinkedBatch, LinkedJob, Prediction
 from fiberless.errors import FatalError, JobCancelled, JobFailed, JobTimeout
 
 __all__ = [
@@ -98,7 +97,9 @@ def named(http: Http, object_id: str) -> Conversation[Prediction]:
     return Prediction.model_validate(document["prediction"])
 
 
-def objects_in_cone(http: Http, centre: Place, radius_arcsec: float) -> Conversation[list[dict[str, Any]]]:
+def objects_in_cone(
+    http: Http, centre: SkyPosition, radius_arcsec: float
+) -> Conversation[list[dict[str, Any]]]:
     """Rows about all objects in a cone, nearest first, from as many pages as there are."""
     ra, dec = position_of(centre)
     asked = {"ra": ra, "dec": dec, "radius_arcsec": radius_arcsec, "limit": 100}

@@ -9,14 +9,14 @@ from fiberless.client.conversation import problem_of
 from fiberless.contract import LinkedJob
 from fiberless.errors import ServiceUnreachable
 
-__all__ = ["Following"]
+__all__ = ["EventReader"]
 
 _TRIES: Final = 5
 _NO_CONTENT: Final = 204
 _PASSING: Final = (429, 502, 503, 504)
 
 
-class Following:
+class EventReader:
     """Where one follower of a job stands: what it saw last, and how often in a row it was cut off."""
 
     def __init__(self) -> None:

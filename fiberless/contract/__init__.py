@@ -27,7 +27,6 @@ from fiberless.contract.linked import (
     LinkedBatchItem,
     LinkedJob,
     LinkedPrediction,
-    PredictionLinks,
 )
 from fiberless.contract.prediction import (
     SCHEMA_VERSION,
@@ -38,6 +37,7 @@ from fiberless.contract.prediction import (
     PredictedSpectrum,
     Prediction,
     PredictionArrays,
+    PredictionLinks,
     PredictionResult,
     PredictionWarning,
     Provenance,

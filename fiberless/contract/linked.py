@@ -5,7 +5,7 @@ from pydantic import Field
 from fiberless.contract.batch import Batch, BatchItem
 from fiberless.contract.frozen import Frozen
 from fiberless.contract.job import Job
-from fiberless.contract.prediction import Prediction
+from fiberless.contract.prediction import Prediction, PredictionLinks
 
 __all__ = [
     "BatchItemLinks",
@@ -15,7 +15,6 @@ __all__ = [
     "LinkedBatchItem",
     "LinkedJob",
     "LinkedPrediction",
-    "PredictionLinks",
 ]
 
 
@@ -59,16 +58,6 @@ class LinkedBatchItem(BatchItem):
     """A row of a batch as the API shows it."""
 
     links: BatchItemLinks
-
-
-class PredictionLinks(Frozen):
-    """Where to go from a prediction: paths on the service's host."""
-
-    self: str
-    spectrum_fits: str
-    candidate: str = Field(description="URI template (RFC 6570) of one candidate's spectrum: {k} from 0")
-    cutout: str
-    preview: str
 
 
 class LinkedPrediction(Prediction):

@@ -22,7 +22,7 @@ from fiberless.evaluation.sampling import in_half_precision, seeds_of
 from fiberless.evaluation.target_table import TargetTable
 from fiberless.evaluation.targets import measure_observed_targets, measure_targets
 from fiberless.inference.conditioning import Conditions
-from fiberless.inference.family import Candidates, Family, Frame
+from fiberless.inference.family import Candidates, Family, SpectralGrid
 
 __all__ = ["BlockCache", "Contestant", "Measured", "MeasuredBlock", "candidate_targets", "draw_blocks"]
 
@@ -166,7 +166,7 @@ def draw_blocks(
 
 def candidate_targets(drawn: Candidates) -> TargetTable:
     """Targets (B, K) and classes of candidates, measured by the same code in either frame."""
-    measure = measure_targets if drawn.frame is Frame.REST else measure_observed_targets
+    measure = measure_targets if drawn.frame is SpectralGrid.REST else measure_observed_targets
     flat = drawn.ln_flux.reshape(-1, drawn.ln_flux.shape[-1])
     table = measure_many(flat, drawn.redshift.reshape(-1), measure=measure)
     return table.reshape(*drawn.redshift.shape)

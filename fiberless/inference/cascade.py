@@ -21,7 +21,7 @@ from fiberless.analysis.redshift.candidates import measure_redshifts
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.inference.conditioning import Conditions
-from fiberless.inference.family import Candidates, Family, Frame, OnStep
+from fiberless.inference.family import Candidates, Family, OnStep, SpectralGrid
 from fiberless.inference.noise_schedule import make_chain, step_generators
 from fiberless.inference.ranking import contrastive_score, medoid
 from fiberless.inference.resolution import HIGH_PIXELS, LOW_PIXELS, raised
@@ -170,7 +170,7 @@ class CascadeFamily(Family):
         spectra = high.cpu().numpy()
         none = np.zeros((*spectra.shape[:2], 0), np.float32)
         return Candidates(
-            frame=Frame.OBSERVED,
+            frame=SpectralGrid.OBSERVED,
             ln_flux=self.scaler.ln_flux(spectra, conditions.r_aperture_nmgy),
             redshift=self.redshift(spectra),
             physical=none,

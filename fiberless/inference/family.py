@@ -15,13 +15,13 @@ from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.inference.conditioning import Conditions, ConditionScaler
 from fiberless.inference.sampler import Seeds
 
-__all__ = ["Candidates", "Family", "Frame", "OnStep"]
+__all__ = ["Candidates", "Family", "OnStep", "SpectralGrid"]
 
 OnStep: TypeAlias = Callable[[int], None]
 """Told now and then how many of the steps are done; may raise to end the work."""
 
 
-class Frame(StrEnum):
+class SpectralGrid(StrEnum):
     """Grid on which a family draws spectra, one of `fiberless.astro.wavelength`."""
 
     REST = "rest"
@@ -50,7 +50,7 @@ class Candidates:
 
     """
 
-    frame: Frame
+    frame: SpectralGrid
     ln_flux: FloatArray
     redshift: FloatArray
     physical: FloatArray
@@ -60,7 +60,7 @@ class Candidates:
 
     def ln_flux_observed(self) -> FloatArray:
         """Spectra on `OBSERVED_WAVE_AA`, (B, K, 4500); NaN where the model does not reach."""
-        if self.frame is Frame.OBSERVED:
+        if self.frame is SpectralGrid.OBSERVED:
             return self.ln_flux
         return resample_log_flux(self.ln_flux, self.redshift, OBSERVED_WAVE_AA)
 

@@ -11,7 +11,7 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.basis import LatentScaler, SpectralBasis, without_amplitude
 from fiberless.inference.conditioning import Conditions
-from fiberless.inference.family import Candidates, Family, Frame, OnStep
+from fiberless.inference.family import Candidates, Family, OnStep, SpectralGrid
 from fiberless.inference.physical import PHYSICAL_NAMES, absolute
 from fiberless.inference.ranking import contrastive_score, medoid
 from fiberless.inference.sampler import Seeds, initial_noise, sample
@@ -139,7 +139,7 @@ class LatentFamily(Family):
         drawn = latents.cpu().numpy()
         ln_flux_rest, redshift = self.decode_rest(drawn, conditions.r_aperture_nmgy)
         return Candidates(
-            frame=Frame.REST,
+            frame=SpectralGrid.REST,
             ln_flux=ln_flux_rest,
             redshift=redshift,
             physical=self.physical(drawn, conditions.r_total_nmgy),

@@ -30,7 +30,7 @@ from fiberless.contract import (
 from fiberless.contract.manifest import Manifest
 from fiberless.contract.properties import Flag, Properties
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
-from fiberless.inference.family import Candidates, Frame
+from fiberless.inference.family import Candidates, SpectralGrid
 from fiberless.inference.outlier_score import OutlierScore, reported
 from fiberless.inference.physical import PHYSICAL_NAMES
 from fiberless.inference.physical_properties import physical_properties
@@ -74,7 +74,7 @@ class Drawn:
 
     def spread(self, flux: FloatArray, redshift_shown: float) -> ObservedSpread:
         """How much the candidates differ, as `fiberless.inference.spread` takes it in the rest frame."""
-        if self.candidates.frame is Frame.OBSERVED:
+        if self.candidates.frame is SpectralGrid.OBSERVED:
             return shifted_spread(flux, self.candidates.redshift, redshift_shown)
         return observed_spread(self.candidates.ln_flux, redshift_shown)
 

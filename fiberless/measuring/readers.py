@@ -22,7 +22,7 @@ from fiberless.astro.wavelength import air_to_vacuum
 from fiberless.errors import UsageError
 from fiberless.sources.sdss.spec_file import BRIGHT_SKY, PipelineValues, is_sdss, read_sdss
 
-__all__ = ["Candidates", "SpectrumFile", "check_spectrum", "convert_specutils", "read_spectrum_file"]
+__all__ = ["CandidateSpectra", "SpectrumFile", "check_spectrum", "convert_specutils", "read_spectrum_file"]
 
 _FLUX_UNIT: Final = units.Unit("1e-17 erg / (s cm2 Angstrom)")
 _WAVE_NAMES: Final = ("wavelength", "wave", "lambda", "lam", "wl", "wavelength_aa", "wave_aa")
@@ -34,7 +34,7 @@ _FAULTS: Final = (OSError, ValueError, TypeError, KeyError, IndexError, Attribut
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class CandidateSpectra:
     """The candidates of a predicted spectrum: flux (K, L) on the spectrum's wavelengths, redshift (K,)."""
 
     flux: FloatArray
@@ -57,7 +57,7 @@ class SpectrumFile:
 
     name: str
     spectrum: Spectrum
-    candidates: Candidates | None = None
+    candidates: CandidateSpectra | None = None
     pipeline: PipelineValues | None = None
     notes: tuple[str, ...] = ()
 
@@ -131,7 +131,7 @@ def _product(path: Path, hdus: fits.HDUList) -> SpectrumFile:
     spectrum = Spectrum(
         shown["wavelength"].astype(np.float64), flux, mask=~np.isfinite(flux), kind="predicted"
     )
-    candidates = Candidates(samples["flux"].astype(np.float64), samples["redshift"].astype(np.float64))
+    candidates = CandidateSpectra(samples["flux"].astype(np.float64), samples["redshift"].astype(np.float64))
     return SpectrumFile(path.name, spectrum, candidates)
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray
-from fiberless.stellar.projection import Problem, State
+from fiberless.stellar.projection import FitProblem, State
 
 __all__ = ["minimise"]
 
@@ -28,7 +28,7 @@ class _Pace(NamedTuple):
     stretch: float
 
 
-def minimise(problem: Problem, theta: FloatArray, start: BoolArray | None = None) -> tuple[State, bool]:
+def minimise(problem: FitProblem, theta: FloatArray, start: BoolArray | None = None) -> tuple[State, bool]:
     """Levenberg–Marquardt, with longer steps where the cost falls faster than foreseen.
 
     Parameters

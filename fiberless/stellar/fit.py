@@ -26,8 +26,8 @@ from fiberless.stellar.projection import (
     GAS_VELOCITY,
     VARIANCE,
     VELOCITY,
+    FitProblem,
     Prior,
-    Problem,
     State,
 )
 from fiberless.stellar.result import FitQuality, StellarFit
@@ -130,7 +130,7 @@ def _with_gas_of_stars(theta: FloatArray) -> FloatArray:
     return tied
 
 
-def _tied(state: State) -> Problem:
+def _tied(state: State) -> FitProblem:
     """Same problem with the gas held to the stars' velocity and dispersion."""
     guess, count = _with_gas_of_stars(state.theta), state.problem.polynomials.shape[1]
     velocity, ln_sigma = (float(guess[place]) for place in (GAS_VELOCITY, GAS_LN_SIGMA))
@@ -138,11 +138,11 @@ def _tied(state: State) -> Problem:
     return replace(state.problem, prior=held)
 
 
-def make_problem(cut: Cut, options: FitOptions) -> Problem:
+def make_problem(cut: Cut, options: FitOptions) -> FitProblem:
     """Templates, lines, dust and polynomials on the pixels of one spectrum."""
     known, added = templates(), options.resampling_kms
     x = 2 * (cut.wave_rest_aa - cut.edges_rest_aa[0]) / np.ptp(cut.edges_rest_aa) - 1
-    return Problem(
+    return FitProblem(
         flux=cut.flux,
         root_weight=cut.root_weight,
         stars=PixelStars.of(cut.edges_rest_aa, _view(cut, options), resampling_kms=added),
@@ -172,7 +172,7 @@ def _penalty(shape: tuple[int, int], strength: float) -> FloatArray | None:
     return form
 
 
-def _first_guess(problem: Problem) -> FloatArray:
+def _first_guess(problem: FitProblem) -> FloatArray:
     return np.concatenate([_FIRST_GUESS, np.zeros(problem.size - len(_FIRST_GUESS))])
 
 

@@ -21,8 +21,8 @@ __all__ = [
     "GAS_VELOCITY",
     "VARIANCE",
     "VELOCITY",
+    "FitProblem",
     "Prior",
-    "Problem",
     "State",
 ]
 
@@ -63,7 +63,7 @@ class Prior:
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class FitProblem:
     """One spectrum and what it is made of. L pixels, R basis vectors, T populations, J lines.
 
     Parameters
@@ -181,7 +181,7 @@ class State:
 
     """
 
-    problem: Problem
+    problem: FitProblem
     theta: FloatArray
     columns: FloatArray
     weighted: FloatArray

@@ -21,7 +21,7 @@ from fiberless.stellar.broadening import PixelStars, survey_view
 from fiberless.stellar.gas import line_waves_aa
 from fiberless.stellar.templates import templates
 
-__all__ = ["Model", "TabulatedStars", "fitted_pixels", "tabulated_stars"]
+__all__ = ["TabulatedModel", "TabulatedStars", "fitted_pixels", "tabulated_stars"]
 
 RANK: Final = 40
 """Basis vectors of the populations: 2e-3 of the light of the worst, 5e-4 of most."""
@@ -41,7 +41,7 @@ _AXIS_STEP: Final = 10
 _LN10_04: Final = 0.4 * np.log(10.0)
 
 
-class Model(NamedTuple):
+class TabulatedModel(NamedTuple):
     """Basis vectors in the coordinates (M, R), and their derivatives with σ* in km/s and with A_V."""
 
     basis: FloatArray
@@ -82,13 +82,13 @@ class TabulatedStars:
         series = to_series @ nodes.reshape(to_series.shape[0], -1)
         return cls(axes, series, (low, MAX_SIGMA_KMS), templates().mixing[:, :RANK])
 
-    def model(self, sigma_kms: float, a_v: float) -> Model:
+    def model(self, sigma_kms: float, a_v: float) -> TabulatedModel:
         """Basis vectors at a dispersion and an attenuation inside the tabulated ranges."""
         along_sigma, slope_sigma = _series_terms(sigma_kms, self.sigma_range_kms, _SIGMA_NODES)
         along_a_v, slope_a_v = _series_terms(a_v, (0.0, MAX_A_V), _A_V_NODES)
         terms = (np.outer(along_sigma, along_a_v), np.outer(slope_sigma, along_a_v))
         rows = np.stack([*terms, np.outer(along_sigma, slope_a_v)]).reshape(3, -1)
-        return Model(*(rows @ self.series).reshape(3, len(self.axes), -1))
+        return TabulatedModel(*(rows @ self.series).reshape(3, len(self.axes), -1))
 
     def coordinates(self, flux: FloatArray) -> FloatArray:
         """Spectra (K, L) on `fitted_pixels()` to coordinates (K, M)."""

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,12 @@ def _defined(tree):
 def test_no_address_of_the_service_is_written_below_the_front_end():
     below = [path for path in MODULES if not _named(path).startswith(("app/", "fiberless/client/"))]
     assert [_named(path) for path in below if "/api/" in path.read_text()] == []
+
+
+def test_no_two_classes_have_one_name():
+    homes = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(_named(path))
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}

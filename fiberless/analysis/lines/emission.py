@@ -14,7 +14,7 @@ from fiberless.analysis.lines.templates import (
     OII_DOUBLET_RATIO,
     SIGMA_KMS,
     LineGroup,
-    Place,
+    SigmaInterpolation,
     Solved,
     beside_minor_lines,
     group_middles_aa,
@@ -143,7 +143,7 @@ class EmissionFit:
         parts: list[tuple[FloatArray, FloatArray, FloatArray]] = []
         for group, solution, tried in zip(self.groups, solved, self.sigma_kms, strict=True):
             sigma = np.exp(_row_interpolation(np.log(_GAS_SIGMA_KMS), np.log(tried), ln_gas))
-            place = Place.of(np.log(sigma)[:, None])
+            place = SigmaInterpolation.of(np.log(sigma)[:, None])
             values = place.take(solution.values)[:, 0]
             first = sum(part[0].shape[1] for part in parts)
             variance = place.take(np.einsum("nsii->nsi", solution.inverse))[:, 0]
@@ -197,7 +197,7 @@ class EmissionFit:
     def _best_gas(self, solved: list[Solved]) -> tuple[FloatArray, FloatArray]:
         """Most probable ln of the gas dispersion (N,), and the χ² gained there (N,)."""
         gains = sum(
-            Place.of(np.log(tried)).take(solution.gain[..., None])[..., 0]
+            SigmaInterpolation.of(np.log(tried)).take(solution.gain[..., None])[..., 0]
             for solution, tried, _ in zip(solved, self.sigma_kms, KINEMATIC_GROUPS, strict=False)
         )
         ln_gas = np.log(_GAS_SIGMA_KMS)

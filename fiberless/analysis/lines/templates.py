@@ -23,7 +23,7 @@ __all__ = [
     "VELOCITY_STEP_KMS",
     "Follower",
     "LineGroup",
-    "Place",
+    "SigmaInterpolation",
     "Solved",
     "beside_minor_lines",
     "group_middles_aa",
@@ -121,7 +121,7 @@ class Follower(NamedTuple):
     window: slice
     profiles: FloatArray
 
-    def model(self, place: "Place", flux: FloatArray) -> FloatArray:
+    def model(self, place: "SigmaInterpolation", flux: FloatArray) -> FloatArray:
         """Line (N, Q) for fluxes (N,) of the fitted one, dispersions at `place` (N, 1)."""
         profile = np.einsum("nk,nkq->nq", place.weight[:, 0], self.profiles[place.index[:, 0]])
         model: FloatArray = flux[:, None] * profile
@@ -179,7 +179,7 @@ class LineGroup:
         values = np.einsum("nsij,nsj->nsi", inverse, moments)
         return Solved(values, inverse, np.einsum("nsi,nsi->ns", values, moments))
 
-    def profiles(self, place: "Place") -> FloatArray:
+    def profiles(self, place: "SigmaInterpolation") -> FloatArray:
         """Lines (N, Q, m - 2) of flux 1, dispersions at `place` (N, 1)."""
         lines, near = self.templates[..., :-2], (place.weight[:, 0].T, place.index[:, 0].T)
         found: FloatArray = np.sum(
@@ -187,7 +187,7 @@ class LineGroup:
         )
         return found
 
-    def line_model(self, place: "Place", values: FloatArray) -> FloatArray:
+    def line_model(self, place: "SigmaInterpolation", values: FloatArray) -> FloatArray:
         """Sum (N, Q) of the lines with fluxes (N, m - 2), dispersions at `place` (N, 1)."""
         lines = self.templates[..., :-2]
         parts = np.einsum("nkqm,nm->nkq", lines[place.index[:, 0]], values)
@@ -196,14 +196,14 @@ class LineGroup:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class SigmaInterpolation:
     """Three-point Lagrange interpolation in ln σ on `SIGMA_KMS`: nodes and weights (N, G, 3)."""
 
     index: IntArray
     weight: FloatArray
 
     @classmethod
-    def of(cls, ln_sigma: FloatArray) -> "Place":
+    def of(cls, ln_sigma: FloatArray) -> "SigmaInterpolation":
         """Nodes and weights for ln of dispersions (N, G)."""
         first, step = np.log(SIGMA_KMS[0]), np.log(SIGMA_KMS[1] / SIGMA_KMS[0])
         position = (ln_sigma - first) / step

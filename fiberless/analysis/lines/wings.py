@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 
 from fiberless.analysis.lines.emission import IS_STRONG, EmissionFit, LineValues
-from fiberless.analysis.lines.templates import KINEMATIC_GROUPS, SIGMA_KMS, LineGroup, Place
+from fiberless.analysis.lines.templates import KINEMATIC_GROUPS, SIGMA_KMS, LineGroup, SigmaInterpolation
 from fiberless.arrays import FloatArray, IntArray
 
 __all__ = ["with_wings"]
@@ -185,8 +185,8 @@ def _difference(
 
 def _columns(group: LineGroup, sigma_kms: FloatArray, instrument_kms: FloatArray) -> FloatArray:
     """Cores, level and slope, and wings (N, Q, 2 m + 2)."""
-    core = group.profiles(Place.of(np.log(np.hypot(sigma_kms, instrument_kms))[:, None]))
+    core = group.profiles(SigmaInterpolation.of(np.log(np.hypot(sigma_kms, instrument_kms))[:, None]))
     broad = np.minimum(np.hypot(_WIDTH * sigma_kms, instrument_kms), SIGMA_KMS[-1])
-    wing = group.profiles(Place.of(np.log(broad)[:, None]))
+    wing = group.profiles(SigmaInterpolation.of(np.log(broad)[:, None]))
     level = group.templates[0, :, len(group.pedestal) :]
     return np.concatenate([core, np.broadcast_to(level, (len(core), *level.shape)), wing], axis=2)

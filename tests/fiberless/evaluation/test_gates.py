@@ -7,7 +7,7 @@ from fiberless.evaluation.choice import choice_table, medoid_of
 from fiberless.evaluation.gates import LEAST_R2, gates
 from fiberless.evaluation.sampling import EvaluatedCandidates
 from fiberless.evaluation.target_table import TargetTable
-from fiberless.inference.family import Candidates, Frame
+from fiberless.inference.family import Candidates, SpectralGrid
 
 ROW = {"r2": 0.99, "r2_mean": 0.99, "crps": 0.8, "coverage_68": 0.68, "coverage_95": 0.95}
 GOOD = {
@@ -72,7 +72,7 @@ def test_choices_of_gaussian_candidates_have_the_errors_of_theory():
     n, K = 4000, 100
     truth, samples = rng.normal(size=n), rng.normal(size=(n, K))
     candidates = Candidates(
-        frame=Frame.REST,
+        frame=SpectralGrid.REST,
         ln_flux=np.zeros((n, K, 0)),
         redshift=samples,
         physical=np.zeros((n, K, 0)),

@@ -5,7 +5,18 @@ Heavy rooms are imported inside the commands, so that `fiberless --help` is quic
 
 import typer
 
-from fiberless.cli import cascade, evaluation, images, keys, measure, sdss_data, service, spectra, training
+from fiberless.cli import (
+    cascade,
+    evaluation,
+    images,
+    keys,
+    measure,
+    sdss_data,
+    service,
+    sky,
+    spectra,
+    training,
+)
 from fiberless.cli.program import app
 from fiberless.errors import FiberlessError
 
@@ -19,6 +30,7 @@ __all__ = [
     "measure",
     "sdss_data",
     "service",
+    "sky",
     "spectra",
     "training",
 ]

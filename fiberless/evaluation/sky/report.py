@@ -12,6 +12,7 @@ import numpy as np
 from fiberless.datasets.mock.population import REDSHIFT_RANGE
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.mock_report.photometry import Photometry
+from fiberless.errors import UsageError
 from fiberless.evaluation.sky.counts import COMPLETE_LIMIT, Counts, compare_counts
 from fiberless.evaluation.sky.dispersions import DispersionRow, compare_dispersions, real_dispersions
 from fiberless.evaluation.sky.loci import (
@@ -107,17 +108,15 @@ def compare_with_sky(
     Raises
     ------
     UsageError
-        `invalid-parameter` for a table that is not in the schema.
+        `invalid-parameter` for a table that is not in the schema, or has too few galaxies to compare.
 
     """
     galaxies = shipped_galaxies() if real is None else read_galaxies(real)
     redshifts = _overlap(PROMISED_REDSHIFTS, REDSHIFT_RANGE)
-    mock = catalogue_mocks(options.seed, options.mocks, data=data)
     sources = _sources(galaxies, redshifts, options)
-    near, of_source = (
-        _cut(mock, COMPLETE_LIMIT, redshifts),
-        {name: _cut(sample, COMPLETE_LIMIT, redshifts) for name, sample in sources.items()},
-    )
+    mock = catalogue_mocks(options.seed, options.mocks, data=data)
+    near = _cut(mock, COMPLETE_LIMIT, redshifts)
+    of_source = {name: _cut(sample, COMPLETE_LIMIT, redshifts) for name, sample in sources.items()}
     pooled = join(list(of_source.values()))
     against_real, scores, scatter = {}, {}, {"mock": conditional_scatter(near, seed=options.seed)}
     for done, (name, sample) in enumerate(of_source.items()):
@@ -158,12 +157,19 @@ def _sources(
     """Sources with enough galaxies of five magnitudes, to the survey's limit."""
     rng = np.random.default_rng(options.seed)
     every = {name: galaxies.of(name).photometry() for name in galaxies.names()}
-    kept = {name: _cut(sample, MAIN_LIMIT, redshifts) for name, sample in every.items()}
-    return {
+    near = {name: _cut(sample, MAIN_LIMIT, redshifts) for name, sample in every.items()}
+    kept = {
         name: sample.take(rng.permutation(len(sample))[: options.limit])
-        for name, sample in kept.items()
-        if len(sample) >= FEWEST
+        for name, sample in near.items()
+        if len(_cut(sample, COMPLETE_LIMIT, redshifts)) >= FEWEST
     }
+    if not kept:
+        low, high = redshifts
+        raise UsageError(
+            "invalid-parameter",
+            f"no source has {FEWEST} galaxies with ugriz, r < {COMPLETE_LIMIT} and {low} < z < {high}",
+        )
+    return kept
 
 
 def _separations(mock: Photometry, real: Photometry, seed: int) -> dict[str, Separation]:

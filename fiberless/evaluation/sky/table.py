@@ -171,7 +171,12 @@ def shipped_galaxies() -> RealGalaxies:
 
 def _number(columns: Mapping[str, npt.NDArray[Any]], name: str, n: int) -> FloatArray:
     """A column as float64, NaN where the table has none."""
-    return columns[name].astype(np.float64) if name in columns else np.full(n, np.nan)
+    if name not in columns:
+        return np.full(n, np.nan)
+    try:
+        return columns[name].astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise UsageError("invalid-parameter", f"column {name} is no number: {error}") from error
 
 
 def _reddening(ra_deg: FloatArray, dec_deg: FloatArray) -> FloatArray:

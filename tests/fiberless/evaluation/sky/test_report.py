@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fiberless.cli import app
+from fiberless.errors import UsageError
 from fiberless.evaluation.sky.mock_galaxies import catalogue_mocks
 from fiberless.evaluation.sky.photo_z import learn, learn_across, score
 from fiberless.evaluation.sky.plots import draw_sky
@@ -72,6 +73,13 @@ def test_the_folder_holds_figures_text_and_pictures(sky, tmp_path):
     assert f"{auc:.3f} ± " in (tmp_path / "sky.md").read_text()
     assert "samples" not in document
     assert np.isfinite(list(document["scatter"]["mock"].values())).all()
+
+
+def test_a_table_without_enough_galaxies_is_refused(tmp_path):
+    row = {"src": "mine", "zspec": 0.1, "u": 19.0, "g": 17.6, "r": 16.9, "i": 16.5, "z": 16.2}
+    pq.write_table(pa.Table.from_pylist([row] * 150), tmp_path / GALAXY_TABLE)
+    with pytest.raises(UsageError, match="no source has 200 galaxies"):
+        compare_with_sky(tmp_path, data=None, options=SkyOptions())
 
 
 def test_the_command_names_a_table_that_is_missing(tmp_path):

@@ -48,6 +48,12 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path):
         read_galaxies(tmp_path)
 
 
+def test_a_column_of_words_is_named(tmp_path):
+    write(tmp_path, [ROW | {"zspec": "far"}])
+    with pytest.raises(UsageError, match="column zspec is no number"):
+        read_galaxies(tmp_path)
+
+
 def test_observed_magnitudes_lose_the_dust_of_the_map(tmp_path):
     place = {"ra": 185.0, "dec": 1.0}
     write(tmp_path, [ROW | place | {"magtype": "dr7"}, ROW | place | {"magtype": "model_dered"}])

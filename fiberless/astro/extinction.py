@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from fiberless.arrays import FloatArray
 
-__all__ = ["EXTINCTION_PER_EBV", "MAX_EBV", "deredden", "galactic_ebv", "transmission"]
+__all__ = ["EXTINCTION_PER_EBV", "MAX_EBV", "deredden", "galactic_ebv", "galactic_ebv_map", "transmission"]
 
 EXTINCTION_PER_EBV: Final = np.array([4.239, 3.303, 2.285, 1.698, 1.263])
 """A_ugriz / E(B−V) of that map, R_V = 3.1 (Schlafly & Finkbeiner 2011, ApJ 737, 103, table 6)."""
@@ -48,6 +48,11 @@ def deredden(flux_nmgy: FloatArray, ebv: FloatArray) -> FloatArray:
 
 def galactic_ebv(ra_deg: float, dec_deg: float) -> float:
     """E(B−V) in mag towards an ICRS position in degrees, interpolated bilinearly, at most `MAX_EBV`."""
+    return float(galactic_ebv_map(np.array([ra_deg]), np.array([dec_deg]))[0])
+
+
+def galactic_ebv_map(ra_deg: FloatArray, dec_deg: FloatArray) -> FloatArray:
+    """E(B−V) as `galactic_ebv`, towards many positions. (N,), (N,) → (N,)"""
     from astropy import units  # noqa: PLC0415 (slow to import, and most images come without a position)
     from astropy.coordinates import SkyCoord  # noqa: PLC0415
     from astropy_healpix import HEALPix  # noqa: PLC0415
@@ -55,7 +60,8 @@ def galactic_ebv(ra_deg: float, dec_deg: float) -> float:
     grid = HEALPix(nside=_NSIDE, order="ring")
     galactic = SkyCoord(ra_deg, dec_deg, unit=units.deg, frame="icrs").galactic
     value = grid.interpolate_bilinear_lonlat(galactic.l, galactic.b, _map())
-    return float(np.clip(value, 0.0, MAX_EBV))
+    reddening: FloatArray = np.clip(value, 0.0, MAX_EBV)
+    return reddening
 
 
 @cache

@@ -14,6 +14,7 @@ from fiberless.cli import (
     models,
     sdss_data,
     service,
+    sky,
     spectra,
     training,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "models",
     "sdss_data",
     "service",
+    "sky",
     "spectra",
     "training",
 ]

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from fiberless.astro.extinction import EXTINCTION_PER_EBV, deredden, galactic_ebv, transmission
+from fiberless.astro.extinction import (
+    EXTINCTION_PER_EBV,
+    deredden,
+    galactic_ebv,
+    galactic_ebv_map,
+    transmission,
+)
 from fiberless.contract import PredictionOptions, PredictionRequest, prediction_id
 from fiberless.contract.manifest import Manifest
 from fiberless.images.cutout import Cutout
@@ -71,3 +77,9 @@ def test_extinction_survives_the_store():
 @pytest.fixture
 def manifest() -> Manifest:
     return Manifest.model_construct(weights_sha256="0" * 64, version="toy", sampler_steps=5)
+
+
+def test_the_map_gives_many_positions_what_it_gives_one():
+    ra_deg, dec_deg = np.array([10.0, 185.0, 350.0]), np.array([-5.0, 1.0, 40.0])
+    each = [galactic_ebv(ra, dec) for ra, dec in zip(ra_deg, dec_deg, strict=True)]
+    assert galactic_ebv_map(ra_deg, dec_deg).tolist() == pytest.approx(each, rel=1e-12)

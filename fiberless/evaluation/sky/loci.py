@@ -15,7 +15,7 @@ from fiberless.arrays import FloatArray
 from fiberless.datasets.mock_report.photometry import COLOURS, Photometry
 from fiberless.evaluation.sky.two_sample import LARGEST
 
-__all__ = ["FixedColour", "Locus", "colour_loci", "conditional_scatter", "fixed_colours"]
+__all__ = ["ColourLocus", "FixedColour", "colour_loci", "conditional_scatter", "fixed_colours"]
 
 LEVELS: Final = (5, 25, 50, 75, 95)
 LOCUS_REDSHIFTS: Final = (0.02, 0.05, 0.075, 0.10, 0.125, 0.15, 0.20, 0.25)
@@ -25,7 +25,7 @@ _G_R: Final = COLOURS.index("g-r")
 
 
 @dataclass(frozen=True)
-class Locus:
+class ColourLocus:
     """Percentiles 5, 25, 50, 75, 95 of one colour in one bin of redshift, mag."""
 
     redshifts: tuple[float, float]
@@ -54,7 +54,7 @@ class FixedColour:
         return self.mock - self.real
 
 
-def colour_loci(mock: Photometry, real: Photometry) -> list[Locus]:
+def colour_loci(mock: Photometry, real: Photometry) -> list[ColourLocus]:
     """Percentiles of the four colours by redshift; bins with fewer than 30 on a side are left out."""
     rows = []
     for edges in pairwise(LOCUS_REDSHIFTS):
@@ -64,7 +64,7 @@ def colour_loci(mock: Photometry, real: Photometry) -> list[Locus]:
         of_mock, of_real = (np.percentile(s.colours, LEVELS, axis=0) for s in (left, right))
         for column, colour in enumerate(COLOURS):
             values = tuple(of_mock[:, column].tolist()), tuple(of_real[:, column].tolist())
-            rows.append(Locus(edges, colour, len(left), len(right), *values))
+            rows.append(ColourLocus(edges, colour, len(left), len(right), *values))
     return rows
 
 

@@ -9,15 +9,15 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from fiberless.datasets.mock.population import REDSHIFT_RANGE
+from fiberless.contract.manifest import TRAINED_REDSHIFT
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.mock_report.photometry import Photometry
 from fiberless.errors import UsageError
 from fiberless.evaluation.sky.counts import COMPLETE_LIMIT, Counts, compare_counts
 from fiberless.evaluation.sky.dispersions import DispersionRow, compare_dispersions, real_dispersions
 from fiberless.evaluation.sky.loci import (
+    ColourLocus,
     FixedColour,
-    Locus,
     colour_loci,
     conditional_scatter,
     fixed_colours,
@@ -80,7 +80,7 @@ class Sky:
     sizes: Mapping[str, int]
     against_real: Mapping[str, Mapping[str, Separation]]
     real_against_real: Mapping[str, Mapping[str, Separation]]
-    loci: list[Locus]
+    loci: list[ColourLocus]
     fixed: list[FixedColour]
     fixed_by_source: Mapping[str, list[FixedColour]]
     scatter: Mapping[str, Mapping[str, float]]
@@ -112,7 +112,7 @@ def compare_with_sky(
 
     """
     galaxies = shipped_galaxies() if real is None else read_galaxies(real)
-    redshifts = _overlap(PROMISED_REDSHIFTS, REDSHIFT_RANGE)
+    redshifts = _overlap(PROMISED_REDSHIFTS, TRAINED_REDSHIFT)
     sources = _sources(galaxies, redshifts, options)
     mock = catalogue_mocks(options.seed, options.mocks, data=data)
     near = _cut(mock, COMPLETE_LIMIT, redshifts)

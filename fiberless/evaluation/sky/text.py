@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from fiberless.evaluation.sky.dispersions import DispersionRow
-from fiberless.evaluation.sky.loci import FixedColour, Locus
+from fiberless.evaluation.sky.loci import ColourLocus, FixedColour
 from fiberless.evaluation.sky.percentiles import PercentileRow
 from fiberless.evaluation.sky.photo_z import RedshiftScore
 from fiberless.evaluation.sky.report import Sky
@@ -89,7 +89,7 @@ def _scatter_table(found: Mapping[str, Mapping[str, float]]) -> str:
     return markdown_table(["", *(colour.replace("-", "−") for colour in _COLOURS)], rows)
 
 
-def _locus_table(found: list[Locus]) -> str:
+def _locus_table(found: list[ColourLocus]) -> str:
     head = ["z", "", "n mock/real", "mock 5, 25, 50, 75, 95 %", "real"]
     rows = [
         [

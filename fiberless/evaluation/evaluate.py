@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from fiberless.arrays import FloatArray
 from fiberless.datasets.mock.survey import MAIN_LIMIT
@@ -24,6 +23,7 @@ from fiberless.evaluation.metrics import (
     posterior_score,
     usable,
 )
+from fiberless.evaluation.model_checks import basis_rms, retrieval_of, width_ratio
 from fiberless.evaluation.pairs import (
     BaselineRows,
     HeldOut,
@@ -32,11 +32,8 @@ from fiberless.evaluation.pairs import (
     read_held_out,
     true_latents,
 )
-from fiberless.evaluation.sampler_check import basis_rms, width_ratio
 from fiberless.evaluation.sampling import EvaluatedCandidates, draw_candidates, in_half_precision
 from fiberless.evaluation.target_table import TargetTable
-from fiberless.inference.basis import without_amplitude
-from fiberless.inference.conditioning import Conditions
 from fiberless.inference.latent import LatentFamily
 
 __all__ = ["Evaluation", "EvaluationOptions", "evaluate"]
@@ -148,6 +145,7 @@ def evaluate(
     chosen = options or EvaluationOptions()
     quick = in_half_precision(family) if chosen.half_precision else family
     pairs = read_held_out(test, r_limit=MAIN_LIMIT, limit=chosen.limit, progress=progress)
+    # candidates of the model
     drawn = draw_candidates(
         quick,
         pairs,
@@ -156,14 +154,16 @@ def evaluate(
         n_measured=chosen.n_measured,
         progress=progress,
     )
+    # baselines, from the same pairs
     learned = read_baseline_rows(train, chosen.baseline_rows, images=chosen.cnn_steps > 0, progress=progress)
     nearest = neighbours(learned.photometry, pairs.conditions.photometry)
     estimates = _regressions(learned, pairs, chosen, progress)
     progress("tests", 0, 1)
+    # figures of merit
     targets = _scored(drawn, pairs, learned)
     samples = {"model": targets, "neighbours": learned.truth.only(targets.names).rows(nearest)}
     latent = true_latents(family, pairs)
-    retrieval, true_score = _retrieval(family, pairs.conditions, latent)
+    retrieval, true_score = retrieval_of(family, pairs.conditions, latent)
     evaluation = Evaluation(
         n=len(pairs.conditions),
         options=chosen,
@@ -260,25 +260,3 @@ def _agn(truth: FloatArray, samples: Mapping[str, TargetTable], trained: FloatAr
     prevalence = {name: float(np.isin(known, kinds).mean()) for name, kinds in AGN_DEFINITIONS.items()}
     classes = {method: table.classes for method, table in samples.items()}
     return agn_scores(truth, classes, prevalence=prevalence)
-
-
-@torch.inference_mode()
-def _retrieval(
-    family: LatentFamily, conditions: Conditions, true_latent: FloatArray
-) -> tuple[dict[str, float], FloatArray]:
-    """Rank of each image's own spectrum among up to 2,000 by contrastive score; own scores of all (n,)."""
-    total = len(conditions)
-    features = torch.cat([family.encode(conditions[i : i + 200]) for i in range(0, total, 200)])
-    image = family.image_encoder.embed(features)
-    # an unknown quantity is read as the mean, as in training
-    latents = torch.from_numpy(np.nan_to_num(without_amplitude(true_latent))).to(image.device)
-    latent = family.latent_encoder(latents)
-    own = (image * latent).sum(dim=1)
-    n = min(2000, total)
-    rank = (image[:n] @ latent[:n].T > own[:n, None]).sum(dim=1) + 1
-    summary = {
-        "n": n,
-        "top_1": round(float((rank == 1).float().mean()), 4),
-        "median_rank": float(rank.float().median()),
-    }
-    return summary, own.cpu().numpy()

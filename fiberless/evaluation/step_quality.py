@@ -275,9 +275,11 @@ def _axes(ln_flux: FloatArray, known: BoolArray) -> FloatArray:
 
     Galaxies are brought to one width before: the widest ones would be all that the directions show.
     """
+    # differences from each galaxy's mean, all galaxies of one width
     away = np.where(known, ln_flux - ln_flux.mean(axis=1, keepdims=True), 0)
     width = np.sqrt((away**2).mean(axis=(1, 2), keepdims=True))
     away = (away / np.maximum(width, _LEAST_WIDTH)).reshape(-1, len(known))
+    # leading eigenvectors of their covariance
     power, vectors = np.linalg.eigh((away.T @ away).astype(np.float64))
     axes: FloatArray = vectors.T[power > _LEAST_POWER * power.max()][::-1][:COEFFICIENTS]
     return axes

@@ -16,22 +16,35 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from fiberless.analysis.redshift.candidates import measure_redshifts
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.inference.conditioning import Conditions
-from fiberless.inference.family import Candidates, Family, OnStep, SpectralGrid
+from fiberless.inference.family import Candidates, Family, OnStep, SpectralGrid, contrastive_score, medoid
 from fiberless.inference.noise_schedule import make_chain, step_generators
-from fiberless.inference.ranking import contrastive_score, medoid
-from fiberless.inference.resolution import HIGH_PIXELS, LOW_PIXELS, raised
 from fiberless.inference.sampler import Seeds, initial_noise
 from fiberless.inference.spectrum_scaler import SpectrumScaler
 from fiberless.nn.cosine_schedule import TIMESTEPS
 from fiberless.nn.spectrum_contrast import SpectrumContrast
 from fiberless.nn.spectrum_unet import SpectrumUNet
 
-__all__ = ["CascadeFamily", "CascadeSampling", "EncodedImages"]
+__all__ = [
+    "HIGH_PIXELS",
+    "LOW_PIXELS",
+    "CascadeFamily",
+    "CascadeSampling",
+    "EncodedImages",
+    "raised",
+    "to_low",
+]
+
+HIGH_PIXELS: Final = 4500
+"""Pixels of 1 Å."""
+_FACTOR: Final = 8
+LOW_PIXELS: Final = -(-HIGH_PIXELS // _FACTOR)
+"""563 pixels that are the means of 8."""
 
 _ROWS: Final = 64
 """Spectra that a network sees at once: bounds the memory; no result depends on it."""
@@ -219,6 +232,25 @@ class CascadeFamily(Family):
         rows = spectra.flatten(0, 1)
         parts = [contrast.embed_spectrum(rows[i : i + _ROWS]) for i in range(0, len(rows), _ROWS)]
         return torch.cat(parts).reshape(*spectra.shape[:2], -1)
+
+
+def to_low(spectra: Tensor) -> Tensor:
+    """Mean of each 8 pixels of spectra (N, 4500), of 4 in the last: (N, 563).
+
+    The paper takes every eighth pixel, which a narrow line can slip through.
+    """
+    missing = -spectra.shape[-1] % _FACTOR
+    padded = F.pad(spectra, (0, missing))
+    sums = padded.reshape(*padded.shape[:-1], -1, _FACTOR).sum(dim=-1)
+    counts = sums.new_full((sums.shape[-1],), _FACTOR)
+    counts[-1] -= missing
+    return sums / counts
+
+
+def raised(low: Tensor) -> Tensor:
+    """Spectra (N, 563) on the pixels of the full resolution, linear between centres: (N, 4500)."""
+    fine = F.interpolate(low[:, None], scale_factor=float(_FACTOR), mode="linear", align_corners=False)
+    return fine[:, 0, :HIGH_PIXELS]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""`Family`: what a model is to those who ask it for spectra, whichever way it draws them."""
+"""`Family` and `Candidates`: what a model is to those who ask it for spectra, and what it hands over."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.inference.conditioning import Conditions, ConditionScaler
 from fiberless.inference.sampler import Seeds
 
-__all__ = ["Candidates", "Family", "OnStep", "SpectralGrid"]
+__all__ = ["Candidates", "Family", "OnStep", "SpectralGrid", "contrastive_score", "medoid"]
 
 OnStep: TypeAlias = Callable[[int], None]
 """Told now and then how many of the steps are done; may raise to end the work."""
@@ -119,3 +119,25 @@ class Family(ABC):
 
     def _to_device(self, array: FloatArray) -> Tensor:
         return torch.from_numpy(np.array(array, dtype=np.float32, order="C")).to(self.device)
+
+
+def contrastive_score(image_embedding: Tensor, latent_embedding: Tensor) -> Tensor:
+    """Cosine between an image and each of its candidates.
+
+    Parameters
+    ----------
+    image_embedding : (B, E) unit length
+    latent_embedding : (B, K, E) unit length
+
+    Returns
+    -------
+    (B, K) in −1 … 1
+
+    """
+    return (latent_embedding * image_embedding[:, None]).sum(dim=-1)
+
+
+def medoid(latents: Tensor) -> Tensor:
+    """Index (B,) of the candidate closest to the mean of its galaxy's (B, K, D) standardised latents."""
+    away = latents - latents.mean(dim=1, keepdim=True)
+    return away.square().sum(dim=-1).argmin(dim=1)

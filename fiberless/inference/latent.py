@@ -11,9 +11,8 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.basis import LatentScaler, SpectralBasis, without_amplitude
 from fiberless.inference.conditioning import Conditions
-from fiberless.inference.family import Candidates, Family, OnStep, SpectralGrid
+from fiberless.inference.family import Candidates, Family, OnStep, SpectralGrid, contrastive_score, medoid
 from fiberless.inference.physical import PHYSICAL_NAMES, absolute
-from fiberless.inference.ranking import contrastive_score, medoid
 from fiberless.inference.sampler import Seeds, initial_noise, sample
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
 

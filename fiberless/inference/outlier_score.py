@@ -173,8 +173,10 @@ class OutlierDetector(FrozenArrays):
         r_magnitude : (N,) r inside 7"
 
         """
+        # objects that are judged
         is_bright = r_magnitude <= _MAGNITUDE_RANGE[1]
         rows = is_bright if np.sum(is_bright) > 2 * _MAGNITUDES else np.ones(len(r_magnitude), dtype=bool)
+        # trend with brightness, and scatter about it
         colours, magnitudes = _colours(photometry)[rows], _magnitudes(photometry)[rows]
         colour_trend, magnitude_trend = (_trend(x, r_magnitude[rows]) for x in (colours, magnitudes))
         noise = _noise(pixels)
@@ -188,6 +190,7 @@ class OutlierDetector(FrozenArrays):
             magnitude_whitener=_whitener(magnitudes - base @ magnitude_trend, _MAGNITUDE_FLOOR),
             limits=np.zeros(len(CHECKS)),
         )
+        # limits, from the training set's own scores
         scores = learnt.scores(photometry, pixels, r_magnitude)
         limits = [
             _limit(check, column if check.is_flaw else column[rows])

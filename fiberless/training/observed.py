@@ -4,7 +4,7 @@ For data sets without noiseless spectra. Training on posterior means would make 
 training on least squares would fill the weak coefficients with noise; draws have the population's own spread.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -95,7 +95,7 @@ def _counted(
 
 
 def _fit_shard(
-    info: DatasetInfo, basis_arrays: dict[str, FloatArray], prior: GaussianPrior | None, path: Path
+    info: DatasetInfo, basis_arrays: Mapping[str, FloatArray], prior: GaussianPrior | None, path: Path
 ) -> BasisFit:
     columns = load_file(str(path))
     simulated = info.kind == "mock"

@@ -6,11 +6,11 @@ Images are scaled, their moments and photometry measured, spectra projected onto
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -54,6 +54,31 @@ class Prepared:
     condition_scaler: ConditionScaler
 
 
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """What is measured on n galaxies of a shard.
+
+    Parameters
+    ----------
+    photometry, r_aperture_nmgy, r_total_nmgy, r_magnitude, pixels : as in `Conditions`
+    moments : (n, 5, Q) float32, polar moments of the scaled images
+    whitened : (n, M) coefficients of noiseless spectra; (n, 0) where there are none
+
+    """
+
+    photometry: FloatArray
+    r_aperture_nmgy: FloatArray
+    r_total_nmgy: FloatArray
+    r_magnitude: FloatArray
+    pixels: FloatArray
+    moments: FloatArray
+    whitened: FloatArray
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
+
+
 def prepare(
     data: ShardSet, config: TrainingConfig, folder: Path, *, progress: Callable[[int, int], None]
 ) -> Prepared:
@@ -83,10 +108,9 @@ def _make(data: ShardSet, config: TrainingConfig, folder: Path, progress: Callab
     done = 0
     for measured in _measured_shards(data, basis):
         parts.append(measured)
-        done += len(measured["photometry"])
+        done += len(measured.photometry)
         progress(done, len(data))
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    tables = _tables(data, config, basis, columns, folder)
+    tables = _tables(data, config, basis, _Measured.joined(parts), folder)
     save_file({name: np.ascontiguousarray(values) for name, values in tables.items()}, str(folder / _TABLES))
 
 
@@ -111,15 +135,17 @@ def _tables(
     data: ShardSet,
     config: TrainingConfig,
     basis: SpectralBasis,
-    columns: dict[str, FloatArray],
+    measured: _Measured,
     folder: Path,
-) -> dict[str, FloatArray]:
+) -> Mapping[str, FloatArray]:
+    """Tables of the file: latents of noiseless spectra or of posteriors, and scalers of the training rows."""
     redshift = data.truth("redshift")
     fit = None if data.has_noiseless else fit_data(data, basis, workers=os.cpu_count() or 1)
     ln_norm = data.truth("ln_norm") if fit is None else fit.ln_norm
-    whitened = columns["whitened"] if fit is None else fit.whitened
-    level = amplitude(ln_norm, columns["r_aperture_nmgy"])
-    physical = reduced(true_physical(data), redshift, columns["r_total_nmgy"])
+    whitened = measured.whitened if fit is None else fit.whitened
+    # the latent: its amplitude, its physical quantities, its scale
+    level = amplitude(ln_norm, measured.r_aperture_nmgy)
+    physical = reduced(true_physical(data), redshift, measured.r_total_nmgy)
     learned = slice(config.training_rows(len(data)))
     latent_scaler = LatentScaler.fit(
         redshift[learned],
@@ -127,15 +153,18 @@ def _tables(
         physical=physical[learned],
         redshift_support=config.redshift_support,
     )
+    # posteriors of noisy spectra, in units of the latent
     if fit is not None:
         np.save(folder / _CHOLESKY, latent_cholesky(fit, latent_scaler))
     condition_scaler = ConditionScaler.fit(
-        *(columns[name][learned] for name in ("photometry", "pixels", "r_magnitude")),
+        measured.photometry[learned],
+        measured.pixels[learned],
+        measured.r_magnitude[learned],
         feature_size=config.encoder_width,
     )
     return {
-        "photometry": condition_scaler.scale_photometry(columns["photometry"]),
-        "moments": columns["moments"],
+        "photometry": condition_scaler.scale_photometry(measured.photometry),
+        "moments": measured.moments,
         "latent": latent_scaler.to_latent(redshift, level, whitened, physical),
         **basis.to_arrays("basis."),
         **latent_scaler.to_arrays("latent_scaler."),
@@ -148,8 +177,8 @@ def _cholesky(folder: Path, n: int) -> FloatArray:
     return np.load(path, mmap_mode="c") if path.exists() else np.zeros((n, 0, 0), np.float32)
 
 
-def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[dict[str, FloatArray]]:
-    """Measured columns, shard after shard; a process a core where that pays."""
+def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[_Measured]:
+    """What is measured, shard after shard; a process a core where that pays."""
     work = partial(_measure, data, basis.to_arrays())
     indices = range(len(data.paths))
     if len(indices) == 1:
@@ -165,11 +194,17 @@ def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[dict[str,
                 return
 
 
-def _measure(data: ShardSet, basis_arrays: dict[str, FloatArray], index: int) -> dict[str, FloatArray]:
+def _measure(data: ShardSet, basis_arrays: Mapping[str, FloatArray], index: int) -> _Measured:
     basis = SpectralBasis.from_arrays(basis_arrays)
     shard = data.shard(index)
     conditions = conditions_of(shard["image"].astype(np.float32), shard["ebv"])
-    columns = {name: array for name, array in vars(conditions).items() if name != "image"}
-    if "ln_shape" in shard:
-        columns["whitened"] = basis.whiten(basis.encode(shard["ln_shape"]))
-    return columns | {"moments": project(conditions.image)}
+    none = np.zeros((len(conditions), 0), np.float32)
+    return _Measured(
+        photometry=conditions.photometry,
+        r_aperture_nmgy=conditions.r_aperture_nmgy,
+        r_total_nmgy=conditions.r_total_nmgy,
+        r_magnitude=conditions.r_magnitude,
+        pixels=conditions.pixels,
+        moments=project(conditions.image),
+        whitened=basis.whiten(basis.encode(shard["ln_shape"])) if "ln_shape" in shard else none,
+    )

@@ -1,5 +1,7 @@
 """`Run`: what every training has, whatever it trains: data, configuration, folder, process, clock, record."""
 
+import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +10,12 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import torch
 
 from fiberless.datasets.shards import ShardSet
-from fiberless.training.clock import Clock
 from fiberless.training.config import RunConfig
 from fiberless.training.preflight import pin_run
 from fiberless.training.process import TrainingProcess
 from fiberless.training.stage import Stage, run_stage
 
-__all__ = ["Progress", "Run"]
+__all__ = ["Clock", "Progress", "Run"]
 
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
 T = TypeVar("T")
@@ -96,3 +97,33 @@ class Run(ABC, Generic[ConfigT]):
             "device": self._process.device.type,
             "processes": self._process.count,
         }
+
+
+class Clock:
+    """Wall time and core time of a run across its interruptions, kept in `<folder>/clock.json`.
+
+    Core time is that of this process and its threads; processes that it started for other work do not count.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "clock.json"
+        before = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self._wall = before.get("wall_seconds", 0.0) - time.monotonic()
+        self._core = before.get("core_seconds", 0.0) - time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds so far."""
+        return self._wall + time.monotonic()
+
+    @property
+    def core_seconds(self) -> float:
+        """Core seconds so far."""
+        return self._core + time.process_time()
+
+    def tick(self) -> None:
+        """Write down the seconds so far."""
+        temporary = self._path.with_suffix(".tmp")
+        now = {"wall_seconds": round(self.seconds, 1), "core_seconds": round(self.core_seconds, 1)}
+        temporary.write_text(json.dumps(now) + "\n")
+        temporary.rename(self._path)

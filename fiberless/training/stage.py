@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 from diffusers.training_utils import EMAModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from fiberless.training.checkpoint import load_checkpoint, save_checkpoint
 from fiberless.training.config import StageConfig
 from fiberless.training.log import LogRow, StageLog
 from fiberless.training.process import TrainingProcess
@@ -70,7 +70,7 @@ def run_stage(
     )
     ema = EMAModel(parameters, decay=config.ema_decay, use_ema_warmup=True, power=0.75)
     checkpoint = folder / f"{stage.name}.safetensors"
-    done = load_checkpoint(checkpoint, stage.module, optimizer=optimizer, ema=ema)
+    done = _load_checkpoint(checkpoint, stage.module, optimizer=optimizer, ema=ema)
     log = StageLog(folder / f"{stage.name}.csv", done=done) if process.first else None
     for step in range(done, config.steps):
         loss = _step(stage, optimizer, seed=seed, step=step)
@@ -82,7 +82,7 @@ def run_stage(
                     log.add(step + 1, value, stage.validate())
             progress(step + 1, config.steps, value)
         if log is not None and _due(step + 1, config.checkpoint_steps, config.steps):
-            save_checkpoint(checkpoint, step + 1, stage.module, optimizer=optimizer, ema=ema)
+            _save_checkpoint(checkpoint, step + 1, stage.module, optimizer=optimizer, ema=ema)
             with _averaged(ema, parameters):
                 stage.plot(step + 1, log.rows)
     process.wait()
@@ -124,3 +124,41 @@ def _set_rate(optimizer: torch.optim.Optimizer, config: StageConfig, step: int) 
         factor = 0.5 * (1 + math.cos(math.pi * share))
     for group in optimizer.param_groups:
         group["lr"] = config.learning_rate * factor
+
+
+def _save_checkpoint(
+    path: Path, step: int, module: nn.Module, *, optimizer: torch.optim.Optimizer, ema: EMAModel
+) -> None:
+    """Write everything that the next step depends on; a checkpoint that exists is complete."""
+    tensors: dict[str, Tensor] = {"step": torch.tensor(step)}
+    tensors |= {f"model.{name}": value for name, value in module.state_dict().items()}
+    tensors |= {f"ema.{i}": value for i, value in enumerate(ema.shadow_params)}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    temporary = path.with_suffix(".tmp")
+    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, str(temporary))
+    temporary.rename(path)
+
+
+def _load_checkpoint(
+    path: Path, module: nn.Module, *, optimizer: torch.optim.Optimizer, ema: EMAModel
+) -> int:
+    """Restore a stage; the number of steps already done, 0 where there is no checkpoint."""
+    if not path.exists():
+        return 0
+    tensors = load_file(str(path))
+    module.load_state_dict(_part(tensors, "model."))
+    for index, shadow in enumerate(ema.shadow_params):
+        shadow.copy_(tensors[f"ema.{index}"])
+    saved: dict[int, dict[str, Tensor]] = {}
+    for name, value in _part(tensors, "optimizer.").items():
+        number, _, key = name.partition(".")
+        saved.setdefault(int(number), {})[key] = value
+    optimizer.load_state_dict({"state": saved, "param_groups": optimizer.state_dict()["param_groups"]})
+    step = int(tensors["step"])
+    ema.optimization_step = step
+    return step
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.inference.basis import LatentScaler, without_amplitude
-from fiberless.inference.ranking import contrastive_score
+from fiberless.inference.family import contrastive_score
 from fiberless.inference.sampler import sample
 from fiberless.nn import LatentDenoiser
 from fiberless.training.contrastive import ContrastiveTowers, pairs

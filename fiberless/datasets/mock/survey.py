@@ -121,19 +121,23 @@ def _passes(rng: np.random.Generator, r_mag: FloatArray) -> BoolArray:
 
 
 def _observe(rng: np.random.Generator, population: Population, light: Light) -> dict[str, FloatArray]:
+    # what the fibre takes of each sheet: stars, with their motions and interstellar sodium
     shapes = shape_sheets(rng, population)
     fraction = fibre_fractions(shapes)
     stars = fibre_continuum(population, light, load_ssp(), fraction[:, :3])
     stars = broaden(stars, population.redshift, population.sigma_star)
     stars = absorb_sodium(stars, population.sodium_ew, population.redshift, population.sigma_gas)
+    # gas; the noiseless spectrum on the rest grid
     line_flux = fraction[:, :, None] * light.line_flux
     spectrum = rest_window(_with_lines(stars, line_flux, population))
     norm = spectrum @ normalisation_weights().astype(np.float32)
     ln_shape = np.log(spectrum / norm[:, None])
+    # as the spectrograph sees it: observed frame, calibration, noise
     observed = np.exp(resample_log_flux(ln_shape, population.redshift, OBSERVED_WAVE_AA)) * norm[:, None]
     sigma = fibre_noise(rng, observed)
     calibrated = observed * calibration_error(rng, len(population))
     noisy = calibrated + sigma * rng.standard_normal(sigma.shape, np.float32)
+    # truth, and the image beside it
     in_fibre = line_flux.sum(axis=1)
     truth = _truth(population, light, fraction=fraction, line_flux=in_fibre, stars=rest_window(stars))
     truth["ln_norm"] = np.log(norm)

@@ -10,7 +10,7 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from fiberless.inference.resolution import raised, to_low
+from fiberless.inference.cascade import raised, to_low
 from fiberless.training.cascade.prepared import CascadeData
 from fiberless.training.process import TrainingProcess
 

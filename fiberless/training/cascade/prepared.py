@@ -5,7 +5,7 @@ of the training rows alone: the paper's code takes those of its test set in.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
@@ -71,6 +71,24 @@ class CascadeData:
         return image, photometry, spectrum
 
 
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """What is measured on n galaxies of a shard.
+
+    Parameters
+    ----------
+    image, spectrum : (n, 5, 64, 64) and (n, 4500) float16, as in `CascadeData`
+    photometry, pixels, r_magnitude : as in `Conditions`
+
+    """
+
+    image: FloatArray
+    spectrum: FloatArray
+    photometry: FloatArray
+    pixels: FloatArray
+    r_magnitude: FloatArray
+
+
 def prepare_cascade(
     data: ShardSet, config: CascadeConfig, folder: Path, *, progress: Callable[[int, int], None]
 ) -> CascadeData:
@@ -109,19 +127,21 @@ def _make(data: ShardSet, config: CascadeConfig, folder: Path, progress: Callabl
     n = _rows(data, config)
     images = _new(folder / _IMAGES, (n, 5, 64, 64))
     spectra = _new(folder / _SPECTRA, (n, OBSERVED_WAVE_AA.size))
-    parts: list[dict[str, FloatArray]] = []
+    photometry, pixels, r_magnitude = [], [], []
     done = 0
     for shard in _measured(data):
-        kept = min(len(shard["image"]), n - done)
-        images[done : done + kept] = shard.pop("image")[:kept]
-        spectra[done : done + kept] = shard.pop("spectrum")[:kept]
-        parts.append({name: values[:kept] for name, values in shard.items()})
+        kept = min(len(shard.image), n - done)
+        images[done : done + kept] = shard.image[:kept]
+        spectra[done : done + kept] = shard.spectrum[:kept]
+        photometry.append(shard.photometry[:kept])
+        pixels.append(shard.pixels[:kept])
+        r_magnitude.append(shard.r_magnitude[:kept])
         done += kept
         progress(done, n)
         if done == n:
             break
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    tables = _tables(columns, spectra, config.training_rows(n))
+    small = (np.concatenate(parts) for parts in (photometry, pixels, r_magnitude))
+    tables = _tables(*small, spectra=spectra, learned=config.training_rows(n))
     images.flush()
     spectra.flush()
     save_file({name: np.ascontiguousarray(values) for name, values in tables.items()}, str(folder / _TABLES))
@@ -131,7 +151,7 @@ def _new(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.d
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
 
 
-def _measured(data: ShardSet) -> Iterator[dict[str, FloatArray]]:
+def _measured(data: ShardSet) -> Iterator[_Measured]:
     """Scaled images, spectra and photometry, shard after shard."""
     redshift_column, level_column = (data.info.truth_names.index(name) for name in ("redshift", "ln_norm"))
     for shard in data.shards():
@@ -142,24 +162,28 @@ def _measured(data: ShardSet) -> Iterator[dict[str, FloatArray]]:
         spectrum = ln_flux + level[:, None]
         if not np.isfinite(spectrum).all():
             raise UsageError("invalid-parameter", "a spectrum does not cover 4000–8499 Å")
-        yield {
-            "image": conditions.image.astype(np.float16),
-            "spectrum": spectrum.astype(np.float16),
-            "photometry": conditions.photometry,
-            "pixels": conditions.pixels,
-            "r_magnitude": conditions.r_magnitude,
-        }
+        yield _Measured(
+            image=conditions.image.astype(np.float16),
+            spectrum=spectrum.astype(np.float16),
+            photometry=conditions.photometry,
+            pixels=conditions.pixels,
+            r_magnitude=conditions.r_magnitude,
+        )
 
 
-def _tables(columns: dict[str, FloatArray], spectra: FloatArray, learned: int) -> dict[str, FloatArray]:
+def _tables(
+    photometry: FloatArray, pixels: FloatArray, r_magnitude: FloatArray, *, spectra: FloatArray, learned: int
+) -> Mapping[str, FloatArray]:
     """Standardised photometry and both scalers, fitted to the first `learned` rows."""
     condition_scaler = ConditionScaler.fit(
-        *(columns[name][:learned] for name in ("photometry", "pixels", "r_magnitude")),
+        photometry[:learned],
+        pixels[:learned],
+        r_magnitude[:learned],
         feature_size=_FEATURES,
     )
     blocks = (spectra[start : min(start + _BLOCK, learned)] for start in range(0, learned, _BLOCK))
     return {
-        "photometry": condition_scaler.scale_photometry(columns["photometry"]),
+        "photometry": condition_scaler.scale_photometry(photometry),
         **SpectrumScaler.fit(blocks).to_arrays("spectrum."),
         **condition_scaler.to_arrays("condition."),
     }

@@ -3,9 +3,8 @@ import json
 import pytest
 
 from fiberless.contract.manifest import read_manifest
-from fiberless.evaluation.published import PUBLISHED
 from fiberless.evaluation.record import as_markdown, record_ablation, record_evaluation
-from fiberless.evaluation.report import write_report
+from fiberless.evaluation.report import PUBLISHED, write_report
 from fiberless.evaluation.targets import TARGETS
 
 ABLATION = {

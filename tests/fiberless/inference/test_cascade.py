@@ -7,9 +7,9 @@ import torch
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
 from fiberless.contract import PredictionOptions, PredictionRequest
 from fiberless.errors import UsageError
+from fiberless.inference.cascade import raised, to_low
 from fiberless.inference.conditioning import prepare
 from fiberless.inference.predictor import load_predictor
-from fiberless.inference.resolution import raised, to_low
 from fiberless.inference.spectrum_scaler import SpectrumScaler, ln_aperture_flux
 from fiberless.inference.spread import observed_spread, shifted_spread
 from fiberless.inference.store import load_family, load_version

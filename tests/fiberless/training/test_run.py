@@ -1,6 +1,6 @@
 import json
 
-from fiberless.training.clock import Clock
+from fiberless.training.run import Clock
 
 
 def test_time_goes_on_where_an_earlier_run_stopped(tmp_path):

@@ -1,6 +1,6 @@
 import torch
 
-from fiberless.inference.ranking import contrastive_score, medoid
+from fiberless.inference.family import contrastive_score, medoid
 
 
 def test_score_is_the_cosine():

@@ -1,19 +1,42 @@
-"""Checks of the machinery around the network: few sampling steps against many, the basis against spectra."""
+"""Checks of a latent model's parts: retrieval by its towers, few sampling steps against many, its basis."""
 
 from typing import Final
 
 import numpy as np
+import torch
 
 from fiberless.arrays import FloatArray
-from fiberless.inference.basis import SpectralBasis, ln_mean_flux
+from fiberless.inference.basis import SpectralBasis, ln_mean_flux, without_amplitude
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.sampler import initial_noise
 
-__all__ = ["basis_rms", "width_ratio"]
+__all__ = ["basis_rms", "retrieval_of", "width_ratio"]
 
 _MANY_STEPS: Final = 100
 _BLOCK: Final = 500
+
+
+@torch.inference_mode()
+def retrieval_of(
+    family: LatentFamily, conditions: Conditions, true_latent: FloatArray
+) -> tuple[dict[str, float], FloatArray]:
+    """Rank of each image's own spectrum among up to 2,000 by contrastive score; own scores of all (n,)."""
+    total = len(conditions)
+    features = torch.cat([family.encode(conditions[i : i + 200]) for i in range(0, total, 200)])
+    image = family.image_encoder.embed(features)
+    # an unknown quantity is read as the mean, as in training
+    latents = torch.from_numpy(np.nan_to_num(without_amplitude(true_latent))).to(image.device)
+    latent = family.latent_encoder(latents)
+    own = (image * latent).sum(dim=1)
+    n = min(2000, total)
+    rank = (image[:n] @ latent[:n].T > own[:n, None]).sum(dim=1) + 1
+    summary = {
+        "n": n,
+        "top_1": round(float((rank == 1).float().mean()), 4),
+        "median_rank": float(rank.float().median()),
+    }
+    return summary, own.cpu().numpy()
 
 
 def width_ratio(

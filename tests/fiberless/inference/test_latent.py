@@ -9,7 +9,7 @@ from fiberless.astro.bands import nmgy_to_flambda, pivot_aa, synthetic_nmgy
 from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.inference.basis import AMPLITUDE_INDEX, ln_mean_flux
 from fiberless.inference.conditioning import prepare
-from fiberless.inference.family import Frame
+from fiberless.inference.family import SpectralGrid
 from fiberless.inference.latent import LatentFamily
 from fiberless.testing import synthetic_cutout, toy_spectra
 
@@ -41,7 +41,7 @@ def test_shapes(together):
     assert together.redshift.shape == together.score.shape == (32, 5)
     assert together.ln_flux.shape == (32, 5, 3902)
     assert together.medoid.shape == (32,)
-    assert together.frame is Frame.REST
+    assert together.frame is SpectralGrid.REST
     drawn = [together.latent, together.redshift, together.score, together.ln_flux]
     for array in (*drawn, together.physical):
         assert np.isfinite(array).all()

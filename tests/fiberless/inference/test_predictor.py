@@ -13,7 +13,7 @@ from fiberless.errors import UsageError
 from fiberless.images.apertures import REFERENCE_SIGMA_NMGY
 from fiberless.images.cutout import Cutout
 from fiberless.inference.conditioning import prepare
-from fiberless.inference.family import Frame
+from fiberless.inference.family import SpectralGrid
 from fiberless.inference.predictor import Predictor, load_predictor
 from fiberless.testing import TOY_CASCADE, TOY_VERSION, synthetic_cutout
 
@@ -164,7 +164,7 @@ def test_published_flux_is_the_familys_own_in_absolute_units(predictor, results,
     request = request_of(4, n_candidates=6)
     drawn = predictor.family.candidates(prepare([request.cutout]), [(0, request.cutout.sha256)], n=6, steps=5)
     ln_flux = drawn.ln_flux[0]
-    if drawn.frame is Frame.REST:
+    if drawn.frame is SpectralGrid.REST:
         ln_flux = resample_log_flux(ln_flux, drawn.redshift[0], OBSERVED_WAVE_AA)
     by_score = np.argsort(-drawn.score[0])
     assert np.allclose(results[4].arrays.candidate_flux, np.exp(ln_flux[by_score]), rtol=1e-4)

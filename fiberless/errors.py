@@ -9,8 +9,6 @@ FiberlessError
 │   └── ServiceUnreachable   no answer at all, after some tries
 ├── FatalError               our fault: reported, never retried
 └── JobFailed                a job ended in an error, which is its `cause` and says whose fault it was
-
-Imports nothing of the project.
 """
 
 from dataclasses import dataclass

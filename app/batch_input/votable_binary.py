@@ -1,4 +1,4 @@
-"""Cells of VOTable's BINARY and BINARY2 serializations (VOTable 1.4 §5.3, §5.4). Imports only errors.
+"""Cells of VOTable's BINARY and BINARY2 serializations (VOTable 1.4 §5.3, §5.4).
 
 Astropy believes what a head declares: it asks for 512 rows of the declared width before it has read a byte,
 and for `nrows` rows where that is given. 373 bytes that declare one wide field cost it 8 s and 3 GB, then it

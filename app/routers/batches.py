@@ -42,7 +42,7 @@ _SUFFIX: Final = {"json": "json", "csv": "csv", "votable": "vot", "parquet": "pa
 
 @router.post(
     "",
-    summary="Hand in a batch",
+    summary="Submit a batch",
     status_code=202,
     responses={
         202: answered_with(

@@ -1,7 +1,4 @@
-"""What a wrong flux calibration of an observed spectrum does to what is measured on it.
-
-Imports numpy only.
-"""
+"""What a wrong flux calibration of an observed spectrum does to what is measured on it."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Measurements of one spectrum from a value and its standard deviation. Imports the nouns and numpy only."""
+"""Measurements of one spectrum from a value and its standard deviation."""
 
 from typing import Final
 

@@ -1,7 +1,4 @@
-"""All properties of candidates: values of each spectrum first, posterior medians and intervals from those.
-
-Imports the neighbouring rooms of `analysis`, `properties` and numpy only.
-"""
+"""All properties of candidates: values of each spectrum first, posterior medians and intervals from those."""
 
 from types import MappingProxyType
 from typing import Final

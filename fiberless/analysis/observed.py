@@ -1,7 +1,4 @@
-"""All measurements of one observed spectrum at a known redshift, with errors from its inverse variance.
-
-Imports the neighbouring rooms of `analysis`, the nouns and numpy only.
-"""
+"""All measurements of one observed spectrum at a known redshift, with errors from its inverse variance."""
 
 from dataclasses import dataclass
 from typing import Final

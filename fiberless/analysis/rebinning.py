@@ -1,7 +1,4 @@
-"""Integrals of many spectra at once over wavelength intervals, exact for spectra constant inside a pixel.
-
-Imports numpy only.
-"""
+"""Integrals of many spectra at once over wavelength intervals, exact for spectra constant inside a pixel."""
 
 from dataclasses import dataclass
 

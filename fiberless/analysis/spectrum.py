@@ -1,7 +1,4 @@
-"""`Spectrum`: wavelength, flux and what is known of their errors, for observed and predicted spectra alike.
-
-Imports numpy only.
-"""
+"""`Spectrum`: wavelength, flux and what is known of their errors, of observed and predicted ones alike."""
 
 from dataclasses import dataclass, field
 from typing import Literal

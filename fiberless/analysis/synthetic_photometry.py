@@ -1,7 +1,4 @@
-"""Magnitudes of spectra through the five bands, with the error that their noise leaves.
-
-Imports the bands, the neighbouring rooms of `analysis` and numpy only.
-"""
+"""Magnitudes of spectra through the five bands, with the error that their noise leaves."""
 
 from typing import Final
 

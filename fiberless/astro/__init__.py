@@ -1,3 +1,3 @@
-"""Constants and tables of lines, dust, distances and stars, each defined once. Imports no other room."""
+"""Constants and tables of lines, dust, distances and stars, each defined once."""
 
 __all__: list[str] = []

@@ -1,7 +1,4 @@
-"""The five SDSS bands: names, response curves, zero points, and synthetic photometry through them.
-
-Imports numpy and astropy only.
-"""
+"""The five SDSS bands: names, response curves, zero points, and synthetic photometry through them."""
 
 from functools import cache
 from importlib.resources import files

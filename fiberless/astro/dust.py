@@ -1,4 +1,4 @@
-"""Attenuation curves. Imports numpy only."""
+"""Attenuation curves."""
 
 import numpy as np
 

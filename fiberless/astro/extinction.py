@@ -1,7 +1,7 @@
 """Galactic extinction: E(B−V) towards a position, and images corrected for it.
 
 The map is that of Schlegel, Finkbeiner & Davis (1998, ApJ 500, 525) at HEALPix nside 64, 0.9° a pixel: good
-to some 0.01 mag at high latitudes. Imports numpy, and astropy-healpix when a position is asked for.
+to some 0.01 mag at high latitudes.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
 """Emission lines of the visible: names and vacuum wavelengths, read from `tables/lines.ecsv`.
 
 Names carry the vacuum wavelength in Å; the conventional names in air are those of the API:
-[O III] 5007 is `OIII_5008`, [N II] 6583 is `NII_6585`. Imports numpy and astropy only.
+[O III] 5007 is `OIII_5008`, [N II] 6583 is `NII_6585`.
 """
 
 from functools import cache

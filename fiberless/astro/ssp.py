@@ -1,7 +1,7 @@
 """Simple stellar populations: the BC03-MILES cut that simulator and fitter share.
 
 The file `tables/bc03_miles_cut.safetensors` is made by `fiberless data ssp-cut` (see `datasets/ssp_cut.py`
-and NOTICE for its origin). Imports numpy and safetensors only.
+and NOTICE for its origin).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Wavelength grids, air and vacuum, line-spread functions and resampling. The only definition of each.
 
 Simulator, fitter and sampler share this module. All wavelengths are vacuum Å unless a name says air.
-Imports numpy only.
 """
 
 from typing import Final

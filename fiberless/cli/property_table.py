@@ -1,4 +1,4 @@
-"""The properties of a prediction as a table for a terminal. Imports rich and the nouns."""
+"""The properties of a prediction as a table for a terminal."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""`Client` and `AsyncClient`: the service from Python. Imports httpx and the contract only."""
+"""`Client` and `AsyncClient`: the service from Python."""
 
 from fiberless.client.asking import Image
 from fiberless.client.asynchronous import AsyncClient

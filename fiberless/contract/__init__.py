@@ -1,7 +1,6 @@
 """The words that cross process borders: queues, job phases, requests, predictions, error reports.
 
-`Prediction` is the API's response model, the stored model and the worker's result at once. Imports the nouns
-only.
+`Prediction` is the API's response model, the stored model and the worker's result at once.
 """
 
 from fiberless.contract.batch import (

@@ -1,7 +1,4 @@
-"""`Measurement`, `Classification` and `Properties`: what a spectrum yields, never a bare number.
-
-Imports numpy and pydantic only.
-"""
+"""`Measurement`, `Classification` and `Properties`: what a spectrum yields, never a bare number."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Processes that share work, a core each. Imports the standard library only."""
+"""Processes that share work, a core each."""
 
 import os
 from collections.abc import Iterator

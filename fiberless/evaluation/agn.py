@@ -1,7 +1,7 @@
 """How well AGN are told from other galaxies: scores of a predicted probability against a true class.
 
 Two truths are kept apart, both measured on the noiseless spectrum: above the curve of Kewley et al. 2001, and
-above that of Kauffmann et al. 2003, which counts composites as AGN. Imports numpy and scipy only.
+above that of Kauffmann et al. 2003, which counts composites as AGN.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Differences of two methods on the same galaxies, with their paired bootstrap errors. Imports numpy only.
+"""Differences of two methods on the same galaxies, with their paired bootstrap errors.
 
 Galaxies are drawn with replacement, for both methods the same ones: shared difficulty cancels.
 """

@@ -2,7 +2,7 @@
 
 If the model draws from the true posterior, the truth is exchangeable with its samples. The rank of anything
 computed from the truth among the same of the samples is then uniform, exactly and for any K; each test here
-is a Kolmogorov–Smirnov test of that, over galaxies. Imports numpy and scipy only.
+is a Kolmogorov–Smirnov test of that, over galaxies.
 """
 
 from dataclasses import dataclass

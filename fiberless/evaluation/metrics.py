@@ -1,4 +1,4 @@
-"""Figures of merit of point estimates and of posterior samples against truth. Imports numpy only."""
+"""Figures of merit of point estimates and of posterior samples against truth."""
 
 from dataclasses import asdict, dataclass
 from typing import Final

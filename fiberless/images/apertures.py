@@ -1,6 +1,6 @@
 """Aperture photometry of five-band images: centres, circular fluxes, sky noise, the conditioning vector.
 
-Simulator, model and evaluation share these definitions. Imports numpy only.
+Simulator, model and evaluation share these definitions.
 """
 
 from itertools import pairwise

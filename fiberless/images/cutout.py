@@ -1,7 +1,4 @@
-"""`Cutout`: a five-band image of one galaxy in nanomaggies, centred on it.
-
-Imports numpy only.
-"""
+"""`Cutout`: a five-band image of one galaxy in nanomaggies, centred on it."""
 
 import hashlib
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """`SpectralBasis` and `LatentScaler`: spectrum, redshift and amplitude to the latent vector and back.
 
-Imports no torch. The latent (D = 65) is [logit of z, amplitude, 52 coefficients of the rest-frame log
-spectrum, 11 physical quantities], each with zero mean and unit variance over the training set.
+The latent (D = 65) is [logit of z, amplitude, 52 coefficients of the rest-frame log spectrum, 11 physical
+quantities], each with zero mean and unit variance over the training set.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a fit of the spectral basis starts from and what it finds, as Gaussians. Imports no torch."""
+"""What a fit of the spectral basis starts from and what it finds, as Gaussians."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

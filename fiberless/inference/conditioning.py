@@ -1,7 +1,6 @@
 """What the networks are told of an image: scaled pixels, aperture photometry, the flux that calibrates.
 
-Imports no torch. Training and inference share these definitions. `ConditionScaler` holds the
-statistics of the training set.
+Training and inference share these definitions. `ConditionScaler` holds the statistics of the training set.
 """
 
 from collections.abc import Sequence

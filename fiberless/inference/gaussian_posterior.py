@@ -1,7 +1,4 @@
-"""The Gaussian closest to a posterior with Gaussian likelihood of coefficients and prior of whitened ones.
-
-Imports no torch.
-"""
+"""The Gaussian closest to a posterior with Gaussian likelihood of coefficients and prior of whitened ones."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,7 @@
 """`OutlierDetector`: tells, with a reason, when an image is not one that the training set prepares for.
 
 Each check turns an image into one score; its limit is what a stated share of the training images exceeds, but
-never lower than what images of the real survey reach. Imports numpy and the nouns.
+never lower than what images of the real survey reach.
 """
 
 from collections.abc import Iterable, Mapping

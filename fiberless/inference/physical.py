@@ -1,7 +1,7 @@
 """Physical quantities that a latent carries beside the spectrum: how they are written there, and read back.
 
 Whole-galaxy quantities are written relative to the r-band luminosity inside 7", so that a candidate's mass
-goes with its redshift. Imports no torch.
+goes with its redshift.
 """
 
 from types import MappingProxyType

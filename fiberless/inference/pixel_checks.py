@@ -1,6 +1,6 @@
 """What single pixels say of an image: numbers that artefacts raise and galaxies of any kind do not.
 
-Every statistic is large where something is wrong. Imports numpy, scipy and the nouns; no training set enters.
+Every statistic is large where something is wrong.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The linear operator by which pixels of an observed spectrum see the rest-frame grid. Imports no torch."""
+"""The linear operator by which pixels of an observed spectrum see the rest-frame grid."""
 
 from typing import Final, Literal
 

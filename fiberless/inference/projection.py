@@ -1,6 +1,6 @@
 """Fits the spectral basis to observed spectra: posterior of the coefficients under noise and a prior.
 
-Damped Gauss–Newton on the flux, which the basis describes in the logarithm. Imports no torch.
+Damped Gauss–Newton on the flux, which the basis describes in the logarithm.
 """
 
 from typing import Final

@@ -1,8 +1,7 @@
 """`SpectrumScaler`: observed spectra, relative to the light of their image, to zero mean and unit variance.
 
 The paper divides by the flux at 6900–6950 Å, where Hα falls at z = 0.051–0.059, and so forgets the absolute
-flux. Here a spectrum is divided by its image's r flux inside 1.5", which no line of its own moves. Imports no
-torch.
+flux. Here a spectrum is divided by its image's r flux inside 1.5", which no line of its own moves.
 """
 
 from collections.abc import Iterable

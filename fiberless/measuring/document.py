@@ -1,4 +1,4 @@
-"""`MeasuredSpectrum`: all that was found in one spectrum, observed or predicted. Imports the nouns only."""
+"""`MeasuredSpectrum`: all that was found in one spectrum, observed or predicted."""
 
 from typing import Literal
 

@@ -1,7 +1,4 @@
-"""A spectrum file measured: its redshift found or taken, then everything that the spectrum says.
-
-Imports the readers, the document and `analysis`.
-"""
+"""A spectrum file measured: its redshift found or taken, then everything that the spectrum says."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Spectrum files of many kinds, read into one: SDSS spec files, our product, tables, what specutils knows.
-
-Imports astropy, the nouns and the survey's reader; specutils only for files that need it.
-"""
+"""Spectrum files of many kinds, read into one: SDSS spec files, our product, tables, what specutils knows."""
 
 import warnings
 from dataclasses import dataclass

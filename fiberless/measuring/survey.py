@@ -1,7 +1,4 @@
-"""Our values beside those that the survey's pipeline wrote into the same files, as Markdown.
-
-Imports the document, the bands and the survey's words.
-"""
+"""Our values beside those that the survey's pipeline wrote into the same files, as Markdown."""
 
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType

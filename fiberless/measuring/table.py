@@ -1,4 +1,4 @@
-"""Documents as tables: one a spectrum on the terminal, one row each in a file. Imports rich and astropy."""
+"""Documents as tables: one a spectrum on the terminal, one row each in a file."""
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec

@@ -1,7 +1,6 @@
 """The networks, one a file; each constructor is the network's configuration.
 
-Constructor arguments are an on-disk format (`config.json`): add, never rename. Imports torch and
-diffusers only.
+Constructor arguments are an on-disk format (`config.json`): add, never rename.
 """
 
 from fiberless.nn.denoiser import LatentDenoiser

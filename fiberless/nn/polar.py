@@ -1,7 +1,7 @@
 """Polar moments of images: what light goes with cos mθ and sin mθ around the middle, ring by ring.
 
 A rotation of the image turns each pair (cos, sin) of order m by m times the angle, a reflection changes the
-sign of the sines, and neither does more: orientations cost nothing. Imports numpy only.
+sign of the sines, and neither does more: orientations cost nothing.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Every column that a product can have, with its unit, UCD and meaning: the one table behind all formats.
-
-Imports the nouns, the names of `analysis` and astropy's table reader.
-"""
+"""Every column that a product can have, with its unit, UCD and meaning: the one table behind all formats."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

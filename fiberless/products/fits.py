@@ -1,6 +1,6 @@
 """A prediction as one FITS file: spectrum, candidates, properties, samples, image, provenance.
 
-The first table opens as a spectrum in specutils, TOPCAT and DS9. Imports numpy, astropy and the contract.
+The first table opens as a spectrum in specutils, TOPCAT and DS9.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Tables of any length as streams of CSV, JSON, VOTable and Parquet, a bounded number of rows at a time.
-
-Imports astropy and, for Parquet, pyarrow (extra `parquet`).
-"""
+"""Tables of any length as streams of CSV, JSON, VOTable and Parquet, a bounded number of rows at a time."""
 
 import csv
 import io

@@ -1,6 +1,6 @@
 """`SpectrumProduct`: one spectrum of a prediction as columns of arrays, in the observed or the rest frame.
 
-Every format is written from it. Imports numpy and the contract.
+Every format is written from it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""A spectrum as an astropy table, and that as ECSV, CSV and Parquet bytes.
-
-Imports astropy and, for Parquet, pyarrow (extra `parquet`).
-"""
+"""A spectrum as an astropy table, and that as ECSV, CSV and Parquet bytes."""
 
 from io import StringIO
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Units of the products as VOTable writes them. Imports the contract only."""
+"""Units of the products as VOTable writes them."""
 
 from types import MappingProxyType
 from typing import Final

@@ -1,7 +1,4 @@
-"""`ApiKey`: what a caller may do, the token that proves it, and how tokens are kept out of logs.
-
-Imports nothing of the project.
-"""
+"""`ApiKey`: what a caller may do, the token that proves it, and how tokens are kept out of logs."""
 
 import hashlib
 import hmac

@@ -1,6 +1,6 @@
 """`DiskCache`: files kept below a size, the longest unused going first, shared by many processes.
 
-Imports the standard library only. Needs `flock`, as Linux and macOS have it.
+Needs `flock`, as Linux and macOS have it.
 """
 
 import fcntl

@@ -1,7 +1,4 @@
-"""`SurveyClient`: bounded, patient downloads from the hosts that data may come from, and from no other.
-
-Imports httpx, the error tree and this room.
-"""
+"""`SurveyClient`: bounded, patient downloads from the hosts that data may come from, and from no other."""
 
 import random
 import time

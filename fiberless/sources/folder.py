@@ -1,7 +1,4 @@
-"""`ImageFolder`: cutouts that were made before: a folder of FITS cutouts, or a set of training shards.
-
-Imports numpy, safetensors, the contract and this room.
-"""
+"""`ImageFolder`: cutouts that were made before: a folder of FITS cutouts, or a set of training shards."""
 
 import json
 import threading

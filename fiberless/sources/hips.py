@@ -1,7 +1,4 @@
-"""`HipsSource`: cutouts from the five HiPS of SDSS DR9 at the CDS, by its service hips2fits.
-
-Imports the contract and this room.
-"""
+"""`HipsSource`: cutouts from the five HiPS of SDSS DR9 at the CDS, by its service hips2fits."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""`Pace`: how often a server may be asked by all threads together. Imports nothing of the project."""
+"""`Pace`: how often a server may be asked by all threads together."""
 
 import threading
 import time

@@ -4,7 +4,7 @@ The packaged populations are averages over logarithmic pixels at the library's r
 taken out by interpolating the integral of the spectrum, whose differences at the borders of the observed
 pixels are that pixel's averages. The library's resolution is taken out of the kernel's variance,
 σ² = σ*² + σ_inst²(λ) − σ_SSP²(λ): the part that depends on wavelength is applied once a redshift, the rest
-at each step of a fit. Imports numpy and scipy only.
+at each step of a fit.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Stars of the candidates of a predicted galaxy: fits in the coordinates of `tabulated`, one after another.
-
-Imports the neighbouring modules and numpy only.
-"""
+"""Stars of the candidates of one predicted galaxy: fits in the coordinates of `tabulated`, in turn."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""The part of one spectrum that is fitted. Imports numpy, the pixels, the mask of sodium and the options."""
+"""The part of one spectrum that is fitted."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,4 @@
-"""Damped Gauss–Newton within bounds, for the parameters that variable projection leaves.
-
-Imports numpy and the projection only.
-"""
+"""Damped Gauss–Newton within bounds, for the parameters that variable projection leaves."""
 
 from typing import Final, NamedTuple
 

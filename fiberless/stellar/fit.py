@@ -1,7 +1,4 @@
-"""Full-spectrum fits: stars, gas and dust of each of many spectra.
-
-Imports the neighbouring modules, the nouns, numpy and scipy only.
-"""
+"""Full-spectrum fits: stars, gas and dust of each of many spectra."""
 
 from dataclasses import replace
 from typing import Final

@@ -1,7 +1,4 @@
-"""Emission lines as columns of the fit: Gaussians averaged over pixels, with their derivatives.
-
-Imports the neighbouring rooms of `analysis`, numpy and scipy only.
-"""
+"""Emission lines as columns of the fit: Gaussians averaged over pixels, with their derivatives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Non-negative least squares on normal equations. Imports numpy only."""
+"""Non-negative least squares on normal equations."""
 
 from typing import Final
 

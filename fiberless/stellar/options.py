@@ -1,4 +1,4 @@
-"""How spectra are fitted. Imports the templates and the wavelength grids only."""
+"""How spectra are fitted."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,4 @@
-"""From the solution of one spectrum to values, errors and quality bits in the input's units.
-
-Imports the neighbouring modules and numpy only.
-"""
+"""From the solution of one spectrum to values, errors and quality bits in the input's units."""
 
 from types import MappingProxyType
 from typing import Final

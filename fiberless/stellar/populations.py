@@ -1,4 +1,4 @@
-"""What the weights of a fit say of the stars, and how far noise moves it. Imports numpy only."""
+"""What the weights of a fit say of the stars, and how far noise moves it."""
 
 from typing import Final, NamedTuple
 

@@ -1,7 +1,7 @@
 """Variable projection: everything linear solved by NNLS inside a function of shifts, widths and dust.
 
 Golub & Pereyra (1973, SIAM J. Numer. Anal. 10, 413) with the Jacobian of Kaufman (1975, BIT 15, 49): the
-derivative of the model at fixed linear coefficients, projected off the active columns. Imports numpy only.
+derivative of the model at fixed linear coefficients, projected off the active columns.
 """
 
 from dataclasses import dataclass

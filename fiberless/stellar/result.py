@@ -1,4 +1,4 @@
-"""What the fitter answers, and its quality bits. Imports numpy only."""
+"""What the fitter answers, and its quality bits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

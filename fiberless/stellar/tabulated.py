@@ -2,8 +2,7 @@
 
 All that the packaged populations can look like, at any σ* and A_V of interest, lies close to a space of some
 ninety dimensions. A spectrum without noise is projected into it once; the templates in it are interpolated
-between Chebyshev nodes. Pixels of emission lines and of Na D are left out. Imports the neighbouring modules
-and numpy only.
+between Chebyshev nodes. Pixels of emission lines and of Na D are left out.
 """
 
 from dataclasses import dataclass

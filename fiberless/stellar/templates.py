@@ -1,7 +1,4 @@
-"""Stellar templates of the fitter: the shared populations in few basis vectors, with what each stands for.
-
-Imports numpy, astropy's table reader and the packaged populations only.
-"""
+"""Stellar templates of the fitter: the shared populations in few basis vectors, with what each stands for."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""Markdown tables of an evaluation's figures, for card and report. Imports the standard library only."""
+"""Markdown tables of an evaluation's figures, for card and report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final

@@ -1,7 +1,4 @@
-"""What line ratios say of the gas: reddening, oxygen abundance, star-formation rate.
-
-Imports the dust curves, distances and numpy only.
-"""
+"""What line ratios say of the gas: reddening, oxygen abundance, star-formation rate."""
 
 from types import MappingProxyType
 from typing import Final, NamedTuple

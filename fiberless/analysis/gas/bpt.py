@@ -1,7 +1,4 @@
-"""Ionisation classes from the [N II] diagram of Baldwin, Phillips & Terlevich (1981) and the width of Hα.
-
-Imports numpy, scipy and astropy's table reader only.
-"""
+"""Ionisation classes from the [N II] diagram of Baldwin, Phillips & Terlevich (1981) and the width of Hα."""
 
 from enum import IntEnum
 from functools import cache

@@ -1,7 +1,4 @@
-"""Quantities and classes that follow from line fluxes, for draws of one galaxy: candidates or noise.
-
-Imports the neighbouring rooms of `analysis` and numpy only.
-"""
+"""Quantities and classes that follow from line fluxes, for draws of one galaxy: candidates or noise."""
 
 from types import MappingProxyType
 from typing import Final, NamedTuple

@@ -1,7 +1,4 @@
-"""Ionisation classes from the [S II] and [O I] diagrams and from WHAN, beside the [N II] one of `bpt`.
-
-Imports `bpt` and numpy only.
-"""
+"""Ionisation classes from the [S II] and [O I] diagrams and from WHAN, beside the [N II] one of `bpt`."""
 
 from enum import IntEnum
 from typing import Final

@@ -1,7 +1,4 @@
-"""The 4000 Å break.
-
-Imports numpy and astropy's table reader only.
-"""
+"""The 4000 Å break."""
 
 from functools import cache
 from importlib.resources import files

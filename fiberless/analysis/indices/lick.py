@@ -1,7 +1,4 @@
-"""Absorption indices of the Lick system, of many spectra at once, at the spectra's own resolution.
-
-Imports numpy and astropy's table reader only.
-"""
+"""Absorption indices of the Lick system, of many spectra at once, at the spectra's own resolution."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Lick indices at the resolution of the Lick/IDS spectra, and of stars at rest where their motions are known.
-
-Imports the neighbouring rooms of `analysis`, the packaged populations, numpy, scipy and astropy only.
-"""
+"""Lick indices at the resolution of the Lick/IDS spectra, and of stars at rest where motions are known."""
 
 from functools import cache
 from importlib.resources import files

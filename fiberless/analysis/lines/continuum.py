@@ -1,7 +1,4 @@
-"""Stellar continuum under the emission lines: a linear basis of populations, fitted to many spectra.
-
-Imports numpy, scipy and the packaged populations only.
-"""
+"""Stellar continuum under the emission lines: a linear basis of populations, fitted to many spectra."""
 
 from dataclasses import dataclass
 from functools import cache

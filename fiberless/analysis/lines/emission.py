@@ -1,7 +1,4 @@
-"""Fluxes of emission lines: tied Gaussians fitted to continuum-subtracted spectra, many at once.
-
-Imports the templates, numpy and scipy only.
-"""
+"""Fluxes of emission lines: tied Gaussians fitted to continuum-subtracted spectra, many at once."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self

@@ -1,7 +1,4 @@
-"""Continuum and emission lines of many spectra, fitted in turn on the rest-frame grid.
-
-Imports the neighbouring rooms of `analysis` and numpy only.
-"""
+"""Continuum and emission lines of many spectra, fitted in turn on the rest-frame grid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace

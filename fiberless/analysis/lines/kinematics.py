@@ -1,7 +1,4 @@
-"""Width and velocity of the gas of one observed spectrum.
-
-Imports the neighbouring rooms of `analysis`, the nouns and numpy only.
-"""
+"""Width and velocity of the gas of one observed spectrum."""
 
 from typing import Final
 

@@ -1,7 +1,4 @@
-"""Lines and breaks of one observed spectrum with all their errors: noise, continuum, flux calibration.
-
-Imports the neighbouring rooms of `analysis`, the nouns and numpy only.
-"""
+"""Lines and breaks of one observed spectrum with all their errors: noise, continuum, flux calibration."""
 
 from typing import Final
 

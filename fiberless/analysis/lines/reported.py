@@ -1,7 +1,4 @@
-"""Emission lines as they are reported: conventional names, doublet partners and sums from the fitted columns.
-
-Imports the neighbouring rooms of `analysis` and numpy only.
-"""
+"""Emission lines as reported: conventional names, doublet partners and sums from the fitted columns."""
 
 from types import MappingProxyType
 from typing import Final, NamedTuple

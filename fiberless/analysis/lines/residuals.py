@@ -1,7 +1,4 @@
-"""Flux of emission lines that their Gaussians miss, told by what is left around them.
-
-Imports the neighbouring rooms of `analysis` and numpy only.
-"""
+"""Flux of emission lines that their Gaussians miss, told by what is left around them."""
 
 from functools import cache
 from typing import Final

@@ -1,7 +1,4 @@
-"""Spectra on the grid of the fits, divided by their mean, with what continuum and lines need to know of them.
-
-Imports the neighbouring rooms of `analysis` and numpy only.
-"""
+"""Spectra on the grid of the fits, divided by their mean, with what continuum and lines must know of them."""
 
 from dataclasses import dataclass, replace
 from typing import Final, Self

@@ -1,7 +1,4 @@
-"""Templates of emission lines: what is fitted together, tied doublets, and least squares of one group.
-
-Imports the neighbouring rooms of `analysis`, numpy and scipy only.
-"""
+"""Templates of emission lines: what is fitted together, tied doublets, and least squares of one group."""
 
 from dataclasses import dataclass
 from functools import lru_cache

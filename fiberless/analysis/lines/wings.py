@@ -3,8 +3,6 @@
 Gas that a nucleus drives out makes wings two to three times as broad as the cores (Mullaney et al. 2013,
 MNRAS 433, 622). One Gaussian misses a part of their flux, in most spectra less than their noise: whether
 there are wings is asked of all lines together, and each gets what they add times the probability of wings.
-
-Imports the neighbouring rooms of `analysis` and numpy only.
 """
 
 from dataclasses import replace

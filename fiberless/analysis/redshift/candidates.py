@@ -1,7 +1,4 @@
-"""Redshifts of many noiseless spectra at once: the templates of `redshift`, made orthonormal at every shift.
-
-Imports the neighbouring rooms of `analysis`, numpy and scipy only.
-"""
+"""Redshifts of many noiseless spectra at once: the templates of the search, orthonormal at every shift."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Noise of a spectrum: estimated where it comes without errors, and added again. Imports numpy only."""
+"""Noise of a spectrum: estimated where it comes without errors, and added again."""
 
 from typing import Final
 

@@ -1,7 +1,4 @@
-"""Redshift of an observed galaxy from its spectrum alone: χ² of templates at every shift, and its quality.
-
-Imports the neighbouring rooms of `analysis`, numpy and scipy only.
-"""
+"""Redshift of an observed galaxy from its spectrum alone: χ² of templates at every shift, and its quality."""
 
 from dataclasses import dataclass
 from enum import StrEnum

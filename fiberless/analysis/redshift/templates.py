@@ -1,7 +1,6 @@
 """Templates for finding redshifts: principal components of galaxies' starlight, and their emission lines.
 
-Made at run time from the packaged populations, once a process. Imports numpy, scipy and the packaged
-populations only.
+Made at run time from the packaged populations, once a process.
 """
 
 from dataclasses import dataclass

@@ -45,7 +45,7 @@ _DEFAULT_SIZES: Final = Sizes()
 
 
 class _BuildPlan(BaseModel):
-    """What finished chunks depend on: a folder's work can be gone on with only if it is the same."""
+    """What finished chunks depend on: a folder's work can be resumed only if it is the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

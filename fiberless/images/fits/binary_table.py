@@ -1,7 +1,4 @@
-"""Columns of a FITS binary table: the gate bounds what its headers ask for, then astropy reads.
-
-Imports numpy, astropy, the gate and the error tree.
-"""
+"""Columns of a FITS binary table: the gate bounds what its headers ask for, then astropy reads."""
 
 import warnings
 from collections.abc import Collection, Mapping

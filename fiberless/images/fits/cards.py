@@ -1,7 +1,4 @@
-"""FITS header cards: 80 bytes to a keyword and a value, with nothing trusted.
-
-Imports the error tree only.
-"""
+"""FITS header cards: 80 bytes to a keyword and a value, with nothing trusted."""
 
 import re
 from typing import Final, TypeAlias

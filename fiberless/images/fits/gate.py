@@ -1,6 +1,6 @@
 """The byte-level gate: FITS bytes to checked headers and raw data, before any other code reads them.
 
-Every limit is checked before memory is asked for. Imports the error tree and the standard library only.
+Every limit is checked before memory is asked for.
 """
 
 import math

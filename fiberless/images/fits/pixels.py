@@ -1,7 +1,4 @@
-"""Pixels of an image: decoding, the central window, invalid values, padding with noise.
-
-Imports numpy and the nouns.
-"""
+"""Pixels of an image: decoding, the central window, invalid values, padding with noise."""
 
 import hashlib
 from typing import Any, Final, TypeAlias

@@ -1,7 +1,4 @@
-"""Which images of a FITS file are the five bands, and in which order.
-
-Imports numpy and the nouns.
-"""
+"""Which images of a FITS file are the five bands, and in which order."""
 
 import re
 from collections.abc import Mapping, Sequence

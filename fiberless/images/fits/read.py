@@ -1,7 +1,4 @@
-"""FITS bytes to a `Cutout` and back: the meaning of what the gate let through.
-
-Imports numpy, astropy and the nouns.
-"""
+"""FITS bytes to a `Cutout` and back: the meaning of what the gate let through."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

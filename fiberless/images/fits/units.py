@@ -1,7 +1,4 @@
-"""Flux units of images: which names mean nanomaggies, and which others are converted.
-
-Imports numpy and the nouns.
-"""
+"""Flux units of images: which names mean nanomaggies, and which others are converted."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,6 +1,6 @@
 """World coordinates from a few checked numbers of a header, never from the header's text.
 
-wcslib is handed numbers only. Imports numpy, astropy.wcs and the nouns.
+wcslib is handed numbers only.
 """
 
 import math

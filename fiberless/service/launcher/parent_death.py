@@ -1,9 +1,8 @@
 """Parent-death signal: runs a command that the kernel kills as soon as its parent process is gone.
 
 Usage: `python parent_death.py PARENT_PID COMMAND…`. It asks Linux for SIGKILL at the death of its parent
-(`PR_SET_PDEATHSIG`, kept over `execve`) and then becomes the command, with the same process ID. Imports the
-standard library only and is run by its path, so that it costs a few milliseconds. On other systems it starts
-the command without that promise.
+(`PR_SET_PDEATHSIG`, kept over `execve`) and then becomes the command, with the same process ID. On other
+systems it starts the command without that promise.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """The sky in HEALPix cells: the cell of a position, and the cells that hold a cone.
 
-Imports numpy and astropy only. Cells are numbered in the nested scheme of order 20 (0.2 arcsec), where the
-cells inside a coarser one follow each other: a cone is a few ranges of numbers, whatever its size.
+Cells are numbered in the nested scheme of order 20 (0.2 arcsec), where the cells inside a coarser one
+follow each other: a cone is a few ranges of numbers, whatever its size.
 """
 
 from typing import Final

@@ -1,7 +1,4 @@
-"""`SdssArchive`: cutouts from the corrected frames of the survey's science archive, over HTTP.
-
-Imports the contract and this room.
-"""
+"""`SdssArchive`: cutouts from the corrected frames of the survey's science archive, over HTTP."""
 
 import math
 import threading

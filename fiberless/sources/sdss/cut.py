@@ -1,7 +1,4 @@
-"""Cut a galaxy from the five corrected frames of a field, all bands on the pixels of r.
-
-Imports numpy, astropy and the nouns; reproject (extra `frames`) when it cuts.
-"""
+"""Cut a galaxy from the five corrected frames of a field, all bands on the pixels of r."""
 
 import math
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""`FieldIndex`: which fields of the survey show a position, from the survey's own list of fields.
-
-Imports numpy, safetensors and what this room has to read FITS.
-"""
+"""`FieldIndex`: which fields of the survey show a position, from the survey's own list of fields."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Corrected SDSS frames: which field of a folder shows a position, and its images with their coordinates.
-
-Imports numpy, astropy and the nouns.
-"""
+"""Corrected SDSS frames: which field of a folder shows a position, and its images with their coordinates."""
 
 import bz2
 import gzip

@@ -1,7 +1,4 @@
-"""What the SDSS calls its objects, fields and files.
-
-Imports the error tree only.
-"""
+"""What the SDSS calls its objects, fields and files."""
 
 import re
 from dataclasses import dataclass

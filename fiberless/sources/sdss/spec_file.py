@@ -1,7 +1,4 @@
-"""The survey's spectrum files, full and lite: the co-added spectrum, and what the pipeline says of it.
-
-Imports numpy, astropy and the errors only.
-"""
+"""The survey's spectrum files, full and lite: the co-added spectrum, and what the pipeline says of it."""
 
 import warnings
 from dataclasses import dataclass

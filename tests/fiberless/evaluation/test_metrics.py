@@ -13,12 +13,16 @@ from fiberless.evaluation.metrics import (
     usable,
 )
 
-RNG = np.random.default_rng(6)
+
+@pytest.fixture
+def rng():
+    """Each test has its own, so that none depends on which ran before it."""
+    return np.random.default_rng(6)
 
 
-def test_point_scores_of_known_errors():
-    truth = RNG.normal(0, 2.0, 20_000)
-    score = point_score(truth, truth + 0.3 + RNG.normal(0, 0.5, truth.size))
+def test_point_scores_of_known_errors(rng):
+    truth = rng.normal(0, 2.0, 20_000)
+    score = point_score(truth, truth + 0.3 + rng.normal(0, 0.5, truth.size))
     assert score.bias == pytest.approx(0.3, abs=0.02)
     assert score.scatter == pytest.approx(0.5, rel=0.03)
     assert score.r2 == pytest.approx(1 - (0.3**2 + 0.5**2) / 4, abs=0.01)
@@ -47,44 +51,44 @@ def test_photo_z_by_hand():
 
 
 @pytest.mark.parametrize("k", [25, 50])
-def test_calibrated_samples_cover_as_they_should(k):
-    truth = RNG.normal(size=8000)
-    samples = RNG.normal(size=(8000, k))
+def test_calibrated_samples_cover_as_they_should(rng, k):
+    truth = rng.normal(size=8000)
+    samples = rng.normal(size=(8000, k))
     assert coverage(truth, samples, 0.68) == pytest.approx(0.68, abs=0.02)
     if k >= 40:
         assert coverage(truth, samples, 0.95) == pytest.approx(0.95, abs=0.01)
 
 
-def test_too_narrow_samples_cover_too_little():
-    truth = RNG.normal(size=4000)
-    assert coverage(truth, 0.5 * RNG.normal(size=(4000, 50)), 0.68) == pytest.approx(0.38, abs=0.03)
+def test_too_narrow_samples_cover_too_little(rng):
+    truth = rng.normal(size=4000)
+    assert coverage(truth, 0.5 * rng.normal(size=(4000, 50)), 0.68) == pytest.approx(0.38, abs=0.03)
 
 
-def test_crps_of_a_normal_against_the_closed_form():
+def test_crps_of_a_normal_against_the_closed_form(rng):
     """CRPS of N(μ, σ) at x, Gneiting & Raftery 2007, eq. 21."""
-    mean, sigma = RNG.normal(size=4000), 0.7
-    truth = RNG.normal(size=4000)
+    mean, sigma = rng.normal(size=4000), 0.7
+    truth = rng.normal(size=4000)
     w = (truth - mean) / sigma
     expected = sigma * (w * (2 * norm.cdf(w) - 1) + 2 * norm.pdf(w) - np.pi**-0.5)
-    samples = mean[:, None] + sigma * RNG.normal(size=(4000, 30))
+    samples = mean[:, None] + sigma * rng.normal(size=(4000, 30))
     assert crps(truth, samples) == pytest.approx(expected.mean(), rel=0.01)
 
 
-def test_crps_is_fair_whatever_the_number_of_samples():
-    truth = RNG.normal(size=60_000)
-    few, many = crps(truth, RNG.normal(size=(60_000, 3))), crps(truth, RNG.normal(size=(60_000, 40)))
+def test_crps_is_fair_whatever_the_number_of_samples(rng):
+    truth = rng.normal(size=60_000)
+    few, many = crps(truth, rng.normal(size=(60_000, 3))), crps(truth, rng.normal(size=(60_000, 40)))
     assert few == pytest.approx(many, abs=0.01)
 
 
-def test_quantiles_are_numpy_s_and_leave_nan_out():
-    samples = RNG.normal(size=(50, 21))
+def test_quantiles_are_numpy_s_and_leave_nan_out(rng):
+    samples = rng.normal(size=(50, 21))
     for level in (0.025, 0.16, 0.5, 0.84):
         expected = np.quantile(samples, level, axis=1, method="weibull")
         np.testing.assert_allclose(sample_quantiles(samples, level), expected)
     holed = np.concatenate([samples, np.full((50, 9), np.nan)], axis=1)[:, ::-1]
     np.testing.assert_allclose(sample_quantiles(holed, 0.16), sample_quantiles(samples, 0.16))
     np.testing.assert_allclose(posterior_median(holed), np.median(samples, axis=1))
-    truth = RNG.normal(size=50)
+    truth = rng.normal(size=50)
     assert crps(truth, holed) == pytest.approx(crps(truth, samples))
 
 
@@ -96,18 +100,18 @@ def test_galaxies_without_truth_or_samples_are_left_out():
     assert posterior_score(truth, samples).n == 2
 
 
-def test_standard_errors_of_coverage_are_binomial():
-    truth, samples = RNG.normal(size=900), RNG.normal(size=(900, 40))
+def test_standard_errors_of_coverage_are_binomial(rng):
+    truth, samples = rng.normal(size=900), rng.normal(size=(900, 40))
     score = posterior_score(truth, samples)
     p = score.coverage_68
     assert score.coverage_68_error == pytest.approx(np.sqrt(p * (1 - p) / 900))
 
 
-def test_the_mean_of_skewed_samples_errs_less_than_their_median():
+def test_the_mean_of_skewed_samples_errs_less_than_their_median(rng):
     """Truth and samples exponential about a known centre: errors 1 and 1 + (1 − ln 2)² in square."""
-    centre = RNG.normal(0, 3, 20_000)
-    truth = centre + RNG.exponential(size=centre.size)
-    samples = centre[:, None] + RNG.exponential(size=(centre.size, 400))
+    centre = rng.normal(0, 3, 20_000)
+    truth = centre + rng.exponential(size=centre.size)
+    samples = centre[:, None] + rng.exponential(size=(centre.size, 400))
     score = posterior_score(truth, samples)
     assert score.r2_mean == pytest.approx(1 - 1 / 10, abs=0.004)
     assert score.r2 == pytest.approx(1 - (1 + (1 - np.log(2)) ** 2) / 10, abs=0.004)

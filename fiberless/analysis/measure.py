@@ -1,43 +1,48 @@
 """All properties of candidates: values of each spectrum first, posterior medians and intervals from those."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from fiberless.analysis.gas.bpt import agn_probability, bpt_classes, classification
 from fiberless.analysis.gas.derived import derived_classes, derived_quantities
-from fiberless.analysis.indices.breaks import break_error, break_strength, dn4000, dn4000_error
-from fiberless.analysis.indices.lick import composite_indices, index_bands, lick_indices
+from fiberless.analysis.indices.breaks import Breaks, breaks
+from fiberless.analysis.indices.lick import LickValues, index_bands, lick_indices
 from fiberless.analysis.indices.lick_system import lick_system_values
 from fiberless.analysis.lines.fit import SpectralFit, fit_spectra
-from fiberless.analysis.lines.reported import REPORTED_LINES, line_values, without_lines
+from fiberless.analysis.lines.reported import REPORTED_LINES, LineTable, line_values, without_lines
 from fiberless.analysis.lines.templates import VELOCITY_STEP_KMS
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.analysis.synthetic_photometry import magnitudes
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import PREDICTED_RESAMPLING_KMS
-from fiberless.contract.properties import Flag, LineMeasurement, Measurement, Properties, summarise
+from fiberless.contract.measurements import summarise
+from fiberless.contract.properties import INTERVAL_LEVEL, Flag, LineMeasurement, Measurement, Properties
 from fiberless.errors import UsageError
 
 __all__ = [
-    "ABUNDANCE_PREFIX",
     "BREAK_METHODS",
     "EW_UNIT",
-    "FLUX_UNIT",
     "GAS_SIGMA_METHOD",
     "KINEMATIC_LINES",
     "LICK_METHOD",
     "LINES",
+    "LINE_FLUX_UNIT",
     "LINE_METHOD",
     "MIN_GAS_SIGMA_KMS",
     "VELOCITY_SEARCH_KMS",
-    "break_values",
+    "SpectrumValues",
     "gas_sigma",
+    "joined",
     "lick_system_method",
     "lick_unit",
     "lick_values",
     "measure_candidates",
+    "predicted_breaks",
+    "predicted_indices",
     "predicted_line",
     "sample_values",
     "values_of_fit",
@@ -58,8 +63,7 @@ GAS_SIGMA_METHOD: Final = "width shared by all lines, instrument taken out"
 BREAK_METHODS: Final = MappingProxyType(
     {"dn4000": "mean F_nu ratio, Balogh+99", "d4000": "mean F_nu ratio, Bruzual 83"}
 )
-ABUNDANCE_PREFIX: Final = "oxygen_"
-FLUX_UNIT: Final = "1e-17 erg / (s cm2)"
+LINE_FLUX_UNIT: Final = "1e-17 erg / (s cm2)"
 EW_UNIT: Final = "Angstrom"
 VELOCITY_SEARCH_KMS: Final = tuple(VELOCITY_STEP_KMS * step for step in range(-10, 11))
 """Velocities of the gas worth trying in an observed spectrum, whose redshift may be that of its stars."""
@@ -68,6 +72,29 @@ KINEMATIC_LINES: Final = ("Halpha", "OIII_5007", "NII_6583")
 """Strong lines, of which one at least must be detected for a width or a velocity."""
 MIN_GAS_SIGMA_KMS: Final = 35.0
 _CHUNK: Final = 256
+Table = TypeVar("Table", "SpectrumValues", Breaks, LineTable)
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumValues:
+    """What is measured on each of N spectra; NaN is not measurable.
+
+    Parameters
+    ----------
+    redshift : (N,)
+    breaks : at 4000 Å
+    lines : of `REPORTED_LINES`
+    gas_sigma, gas_velocity : (N,) km/s, the latter against the redshift
+    bpt_class : (N,) values of `bpt.BptClass`
+
+    """
+
+    redshift: FloatArray
+    breaks: Breaks
+    lines: LineTable
+    gas_sigma: FloatArray
+    gas_velocity: FloatArray
+    bpt_class: FloatArray
 
 
 def sample_values(
@@ -77,7 +104,7 @@ def sample_values(
     *,
     ivar: FloatArray | None = None,
     velocities_kms: tuple[float, ...] = (0.0,),
-) -> dict[str, FloatArray]:
+) -> SpectrumValues:
     """Properties of each of many spectra, whatever galaxies they belong to.
 
     Parameters
@@ -86,16 +113,8 @@ def sample_values(
     flux : (N, L) F_λ, 1e-17 erg/(s cm2 Å); NaN where unknown
     redshift : (N,)
     ivar : (N, L) or None
-        Inverse variance of `flux`; 0 where a pixel is not to be used. Adds a key `…_error` for each measured
-        quantity.
+        Inverse variance of `flux`; 0 where a pixel is not to be used. Adds errors to breaks and lines.
     velocities_kms : velocities of the gas to be tried, `VELOCITY_SEARCH_KMS` for observed spectra
-
-    Returns
-    -------
-    dict of (N,) float64; NaN is not measurable
-        `redshift`; `dn4000`; `flux_<line>` in 1e-17 erg/(s cm2) and `ew_<line>` in rest-frame Å, emission
-        positive, over the mean stellar continuum within 10 Å, for each line of `REPORTED_LINES`; `gas_sigma`
-        and `gas_velocity` against the redshift in km/s; `bpt_class`, values of `bpt.BptClass`.
 
     Raises
     ------
@@ -112,41 +131,26 @@ def sample_values(
         pixels = PixelFlux.of(wave_aa, np.asarray(flux)[rows], None if ivar is None else ivar[rows])
         fit = fit_spectra(pixels, z[rows], velocities_kms=velocities_kms)
         parts.append(values_of_fit(pixels, z[rows], fit))
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return joined(parts)
 
 
-def values_of_fit(pixels: PixelFlux, redshift: FloatArray, fit: SpectralFit) -> dict[str, FloatArray]:
+def values_of_fit(pixels: PixelFlux, redshift: FloatArray, fit: SpectralFit) -> SpectrumValues:
     """Values of `sample_values` for N spectra whose continuum and lines are fitted already."""
-    observed = pixels.ivar is not None
-    values = {"redshift": redshift, "dn4000": dn4000(pixels, redshift)}
-    if observed:
-        values["dn4000_error"] = dn4000_error(pixels, redshift)
-    values |= line_values(fit, with_errors=observed)
+    found = line_values(fit, with_errors=pixels.ivar is not None)
     classes = bpt_classes(
-        ew_halpha=values["ew_Halpha"],
-        halpha=values["flux_Halpha"],
-        nii=values["flux_NII_6583"],
-        oiii=values["flux_OIII_5007"],
-        hbeta=values["flux_Hbeta"],
+        ew_halpha=found.ew_of("Halpha"),
+        halpha=found.flux_of("Halpha"),
+        nii=found.flux_of("NII_6583"),
+        oiii=found.flux_of("OIII_5007"),
+        hbeta=found.flux_of("Hbeta"),
     )
     velocity = np.where(np.isfinite(fit.gas_sigma_kms), fit.velocity_kms, np.nan)
-    return values | {"gas_sigma": fit.gas_sigma_kms, "gas_velocity": velocity, "bpt_class": classes}
+    return SpectrumValues(redshift, breaks(pixels, redshift), found, fit.gas_sigma_kms, velocity, classes)
 
 
-def lick_values(pixels: PixelFlux, redshift: FloatArray, fit: SpectralFit) -> dict[str, FloatArray]:
-    """Lick indices, and the composites of them, of N spectra less their fitted emission.
-
-    Returns
-    -------
-    dict of (N,) by name; `…_error` too where the spectra have an inverse variance (not for composites)
-
-    """
-    found = lick_indices(without_lines(pixels, fit, redshift), redshift)
-    values = dict(zip(found.names, found.value.T, strict=True))
-    values |= composite_indices(values)
-    if found.error is None:
-        return values
-    return values | {f"{name}_error": column for name, column in zip(found.names, found.error.T, strict=True)}
+def lick_values(pixels: PixelFlux, redshift: FloatArray, fit: SpectralFit) -> LickValues:
+    """Lick indices, and the composites of them, of N spectra less their fitted emission."""
+    return lick_indices(without_lines(pixels, fit, redshift), redshift).with_composites()
 
 
 def lick_unit(name: str) -> str:
@@ -155,22 +159,13 @@ def lick_unit(name: str) -> str:
     return EW_UNIT if bands is None else bands.unit
 
 
-def break_values(pixels: PixelFlux, redshift: FloatArray) -> dict[str, FloatArray]:
-    """Both 4000 Å breaks (N,) and, of spectra with an inverse variance, `…_error`."""
-    names = {"dn4000": "Dn4000", "d4000": "D4000"}
-    values = {key: break_strength(pixels, redshift, name=name) for key, name in names.items()}
-    if pixels.ivar is None:
-        return values
-    return values | {f"{key}_error": break_error(pixels, redshift, name=name) for key, name in names.items()}
-
-
 def measure_candidates(
     wave_aa: FloatArray,
     flux: FloatArray,
     redshift: FloatArray,
     *,
     sigma_star_kms: FloatArray | None = None,
-    level: float = 0.68,
+    level: float = INTERVAL_LEVEL,
 ) -> Properties:
     """Properties of one galaxy: medians and central intervals over its K candidates.
 
@@ -186,35 +181,31 @@ def measure_candidates(
     z = np.asarray(redshift, dtype=np.float64)
     pixels = PixelFlux.of(wave_aa, flux)
     fit = fit_spectra(pixels, z, resampling_kms=PREDICTED_RESAMPLING_KMS)
-    values = values_of_fit(pixels, z, fit) | break_values(pixels, z)
-    lines = {name: predicted_line(values, name, level=level) for name in REPORTED_LINES}
-    classes = derived_classes(values, lines)
-    derived = derived_quantities(values, z, lines=lines, ionisation=classes.pop("bpt_nii"), level=level)
+    values = values_of_fit(pixels, z, fit)
+    lines = {name: predicted_line(values.lines, name, level=level) for name in REPORTED_LINES}
+    classes = derived_classes(values.lines, lines)
+    derived = derived_quantities(values.lines, z, lines=lines, ionisation=classes.pop("bpt_nii"), level=level)
     system = lick_system_values(
         pixels, z, fit, sigma_star_kms=sigma_star_kms, resampling_kms=PREDICTED_RESAMPLING_KMS
     )
+    system_method = lick_system_method(is_at_rest=sigma_star_kms is not None)
+    narrow, wide = predicted_breaks(values.breaks, level=level)
     return Properties(
-        redshift=summarise(values["redshift"], unit="", method="posterior of the model", level=level),
-        agn_probability=agn_probability(values["bpt_class"], level=level),
-        bpt_class=classification(values["bpt_class"]),
+        redshift=summarise(values.redshift, unit="", method="posterior of the model", level=level),
+        dn4000=narrow,
+        d4000=wide,
+        agn_probability=agn_probability(values.bpt_class, level=level),
+        bpt_class=classification(values.bpt_class),
         lines=lines,
-        lick=_indices(lick_values(pixels, z, fit), LICK_METHOD, level),
-        lick_system=_indices(system, lick_system_method(is_at_rest=sigma_star_kms is not None), level),
-        gas_sigma=gas_sigma(values, lines, level=level),
-        abundances={
-            name.removeprefix(ABUNDANCE_PREFIX): derived.pop(name)
-            for name in list(derived)
-            if name.startswith(ABUNDANCE_PREFIX)
-        },
+        lick=predicted_indices(lick_values(pixels, z, fit), LICK_METHOD, level=level),
+        lick_system=predicted_indices(system, system_method, level=level),
+        gas_sigma=gas_sigma(values.gas_sigma, lines, level=level),
+        balmer_decrement=derived.balmer_decrement,
+        ebv_gas=derived.ebv_gas,
+        log_sfr_halpha=derived.log_sfr_halpha,
+        abundances=derived.abundances,
         diagrams=classes,
-        magnitudes={
-            name.removeprefix("magnitude_"): found for name, found in magnitudes(pixels, level=level).items()
-        },
-        **{
-            name: summarise(values[name], unit="", method=method, level=level)
-            for name, method in BREAK_METHODS.items()
-        },
-        **derived,
+        magnitudes=magnitudes(pixels, level=level),
     )
 
 
@@ -226,7 +217,7 @@ def lick_system_method(*, is_at_rest: bool) -> str:
 
 
 def gas_sigma(
-    values: dict[str, FloatArray], lines: dict[str, LineMeasurement], *, level: float = 0.68
+    values: FloatArray, lines: dict[str, LineMeasurement], *, level: float = INTERVAL_LEVEL
 ) -> Measurement:
     """Width of the lines over candidates; without a number if no strong line is detected.
 
@@ -234,11 +225,11 @@ def gas_sigma(
 
     Parameters
     ----------
-    values : (K,) `gas_sigma` of each candidate
+    values : (K,) of each candidate, km/s
     lines : as reported
 
     """
-    found = summarise(values["gas_sigma"], unit="km / s", method=GAS_SIGMA_METHOD, level=level)
+    found = summarise(values, unit="km / s", method=GAS_SIGMA_METHOD, level=level)
     flags = [lines[name].flux.flag for name in KINEMATIC_LINES]
     if found.value is None or Flag.OK in flags:
         is_narrow = found.value is not None and found.value < MIN_GAS_SIGMA_KMS
@@ -246,18 +237,44 @@ def gas_sigma(
     return found.model_copy(update={"value": None, "lower": None, "upper": None, "flag": Flag.NOT_DETECTED})
 
 
-def _indices(values: dict[str, FloatArray], method: str, level: float) -> dict[str, Measurement]:
+def predicted_breaks(found: Breaks, *, level: float = INTERVAL_LEVEL) -> tuple[Measurement, Measurement]:
+    """Dn4000 and D4000 over candidates."""
+    narrow = summarise(found.dn4000, unit="", method=BREAK_METHODS["dn4000"], level=level)
+    return narrow, summarise(found.d4000, unit="", method=BREAK_METHODS["d4000"], level=level)
+
+
+def predicted_indices(
+    found: LickValues, method: str, *, level: float = INTERVAL_LEVEL
+) -> dict[str, Measurement]:
+    """Indices over candidates, by name."""
     return {
-        name: summarise(samples, unit=lick_unit(name), method=method, level=level)
-        for name, samples in values.items()
+        name: summarise(found.of(name), unit=lick_unit(name), method=method, level=level)
+        for name in found.names
     }
 
 
-def predicted_line(values: dict[str, FloatArray], name: str, *, level: float) -> LineMeasurement:
+def predicted_line(found: LineTable, name: str, *, level: float = INTERVAL_LEVEL) -> LineMeasurement:
     """Flux and width of a line over candidates, `not_detected` if the flux's interval reaches zero."""
-    flux = summarise(values[f"flux_{name}"], unit=FLUX_UNIT, method=LINE_METHOD, level=level)
-    ew = summarise(values[f"ew_{name}"], unit=EW_UNIT, method=LINE_METHOD, level=level)
+    flux = summarise(found.flux_of(name), unit=LINE_FLUX_UNIT, method=LINE_METHOD, level=level)
+    ew = summarise(found.ew_of(name), unit=EW_UNIT, method=LINE_METHOD, level=level)
     if flux.lower is None or flux.lower > 0:
         return LineMeasurement(flux=flux, ew=ew)
     missed = {"flag": Flag.NOT_DETECTED}
     return LineMeasurement(flux=flux.model_copy(update=missed), ew=ew.model_copy(update=missed))
+
+
+def joined(parts: Sequence[Table]) -> Table:
+    """One table of N spectra from tables of some of them, field by field; fields that are None stay so."""
+    first = parts[0]
+    columns = {name: [getattr(part, name) for part in parts] for name in vars(first)}
+    return type(first)(**{name: _joined_field(values) for name, values in columns.items()})
+
+
+def _joined_field(values: list[Any]) -> Any:
+    match values[0]:
+        case None:
+            return None
+        case np.ndarray():
+            return np.concatenate(values)
+        case _:
+            return joined(values)

@@ -5,24 +5,36 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.analysis.gas.derived import derived_classes, derived_quantities
-from fiberless.analysis.indices.lick import composite_indices
+from fiberless.analysis.gas.derived import DerivedQuantities, derived_classes, derived_quantities
+from fiberless.analysis.indices.breaks import Breaks
+from fiberless.analysis.indices.lick import (
+    COMPOSED_OF,
+    COMPOSITES,
+    LickValues,
+    composites,
+    lick_indices,
+)
 from fiberless.analysis.indices.lick_system import lick_system_scatter, lick_system_values
-from fiberless.analysis.intervals import LEVEL, gaussian, scatter, with_error
 from fiberless.analysis.lines.continuum import FIT_WAVE_AA
 from fiberless.analysis.lines.fit import SpectralFit, fit_spectra
 from fiberless.analysis.lines.kinematics import gas_kinematics
-from fiberless.analysis.lines.observed import line_draws, observed_line, with_calibration
-from fiberless.analysis.lines.reported import REPORTED_LINES
+from fiberless.analysis.lines.observed import (
+    breaks_with_calibration,
+    line_draws,
+    lines_with_calibration,
+    observed_line,
+)
+from fiberless.analysis.lines.reported import REPORTED_LINES, without_lines
 from fiberless.analysis.measure import (
     BREAK_METHODS,
     LICK_METHOD,
     VELOCITY_SEARCH_KMS,
-    break_values,
     gas_sigma,
     lick_system_method,
     lick_unit,
     lick_values,
+    predicted_breaks,
+    predicted_indices,
     predicted_line,
     values_of_fit,
 )
@@ -30,7 +42,9 @@ from fiberless.analysis.rebinning import PixelFlux
 from fiberless.analysis.synthetic_photometry import magnitudes
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import PREDICTED_RESAMPLING_KMS
-from fiberless.contract.properties import Classification, LineMeasurement, Measurement, summarise
+from fiberless.contract.measurements import gaussian, scatter, summarise
+from fiberless.contract.properties import Classification, LineMeasurement, Measurement
+from fiberless.errors import FatalError
 
 __all__ = ["SpectrumMeasurements", "measure_observed", "measure_predicted"]
 
@@ -91,19 +105,16 @@ def measure_observed(
     pixels = PixelFlux.of(wave_aa, flux[None], ivar[None])
     z = np.array([redshift])
     fit = fit_spectra(pixels, z, velocities_kms=VELOCITY_SEARCH_KMS, resampling_kms=resampling_kms)
-    values = with_calibration(values_of_fit(pixels, z, fit) | break_values(pixels, z), redshift)
+    values = values_of_fit(pixels, z, fit)
+    table = lines_with_calibration(values.lines, redshift)
     rng = np.random.default_rng(seed)
-    lines = {name: observed_line(values, name) for name in REPORTED_LINES}
-    draws = line_draws(values, redshift, rng=rng, draws=_DRAWS)
+    lines = {name: observed_line(table, name) for name in REPORTED_LINES}
+    draws = line_draws(table, redshift, rng=rng, draws=_DRAWS)
     classes = derived_classes(draws, lines)
-    quantities = {
-        name: with_error(values, name, unit="", method=method) for name, method in BREAK_METHODS.items()
-    }
+    quantities = _observed_breaks(breaks_with_calibration(values.breaks, redshift))
     quantities |= gas_kinematics(pixels, z, fit, lines, rng=rng, resampling_kms=resampling_kms)
-    quantities |= derived_quantities(
-        draws, np.full(_DRAWS, redshift), lines=lines, ionisation=classes["bpt_nii"], level=LEVEL
-    )
-    quantities |= magnitudes(pixels, level=LEVEL)
+    derived = derived_quantities(draws, np.full(_DRAWS, redshift), lines=lines, ionisation=classes["bpt_nii"])
+    quantities |= _named(derived, magnitudes(pixels))
     return SpectrumMeasurements(
         quantities,
         classes,
@@ -129,43 +140,57 @@ def measure_predicted(wave_aa: FloatArray, flux: FloatArray, redshift: FloatArra
     """
     pixels = PixelFlux.of(wave_aa, flux)
     fit = fit_spectra(pixels, redshift, resampling_kms=PREDICTED_RESAMPLING_KMS)
-    values = values_of_fit(pixels, redshift, fit) | break_values(pixels, redshift)
-    lines = {name: predicted_line(values, name, level=LEVEL) for name in REPORTED_LINES}
-    classes = derived_classes(values, lines)
-    quantities = {
-        name: summarise(values[name], unit="", method=method) for name, method in BREAK_METHODS.items()
-    }
-    quantities["gas_sigma"] = gas_sigma(values, lines)
-    quantities |= derived_quantities(
-        values, redshift, lines=lines, ionisation=classes["bpt_nii"], level=LEVEL
-    )
-    quantities |= magnitudes(pixels, level=LEVEL)
+    values = values_of_fit(pixels, redshift, fit)
+    lines = {name: predicted_line(values.lines, name) for name in REPORTED_LINES}
+    classes = derived_classes(values.lines, lines)
+    narrow, wide = predicted_breaks(values.breaks)
+    quantities = {"dn4000": narrow, "d4000": wide, "gas_sigma": gas_sigma(values.gas_sigma, lines)}
+    derived = derived_quantities(values.lines, redshift, lines=lines, ionisation=classes["bpt_nii"])
+    quantities |= _named(derived, magnitudes(pixels))
     system = lick_system_values(pixels, redshift, fit, resampling_kms=PREDICTED_RESAMPLING_KMS)
     return SpectrumMeasurements(
         quantities,
         classes,
         lines,
-        _of_candidates(lick_values(pixels, redshift, fit), LICK_METHOD),
-        _of_candidates(system, lick_system_method(is_at_rest=False)),
+        predicted_indices(lick_values(pixels, redshift, fit), LICK_METHOD),
+        predicted_indices(system, lick_system_method(is_at_rest=False)),
         fit,
         FIT_WAVE_AA * (1 + redshift[0]),
     )
 
 
-def _of_candidates(values: dict[str, FloatArray], method: str) -> dict[str, Measurement]:
-    return {name: summarise(samples, unit=lick_unit(name), method=method) for name, samples in values.items()}
+def _named(derived: DerivedQuantities, found: dict[str, Measurement]) -> dict[str, Measurement]:
+    """Quantities by the paths that they have in a prediction's properties."""
+    return {
+        "balmer_decrement": derived.balmer_decrement,
+        "ebv_gas": derived.ebv_gas,
+        "log_sfr_halpha": derived.log_sfr_halpha,
+        **{f"abundances.{name}": value for name, value in derived.abundances.items()},
+        **{f"magnitudes.{band}": value for band, value in found.items()},
+    }
+
+
+def _observed_breaks(found: Breaks) -> dict[str, Measurement]:
+    if found.dn4000_error is None or found.d4000_error is None:
+        raise FatalError("internal-error", "the breaks of an observed spectrum need errors")
+    pairs = {"dn4000": (found.dn4000, found.dn4000_error), "d4000": (found.d4000, found.d4000_error)}
+    return {
+        name: gaussian(float(value[0]), float(error[0]), unit="", method=BREAK_METHODS[name])
+        for name, (value, error) in pairs.items()
+    }
 
 
 def _observed_lick(
     pixels: PixelFlux, z: FloatArray, fit: SpectralFit, rng: np.random.Generator
 ) -> dict[str, Measurement]:
-    values = lick_values(pixels, z, fit)
+    values = lick_indices(without_lines(pixels, fit, z), z)
+    if values.error is None:
+        raise FatalError("internal-error", "the indices of an observed spectrum need errors")
     found = {
-        name: with_error(values, name, unit=lick_unit(name), method=LICK_METHOD)
-        for name in values
-        if f"{name}_error" in values
+        name: gaussian(float(value), float(error), unit=lick_unit(name), method=LICK_METHOD)
+        for name, value, error in zip(values.names, values.value[0], values.error[0], strict=True)
     }
-    return found | _composites(values, rng)
+    return found | _composites(*_drawn(values, values.error, rng))
 
 
 def _observed_system(
@@ -191,17 +216,22 @@ def _observed_system(
     )
     method = lick_system_method(is_at_rest=sigma_star_kms is not None)
     return {
-        name: gaussian(float(value[0]), scatter(draws[name]), unit=lick_unit(name), method=method)
-        for name, value in values.items()
+        name: gaussian(
+            float(values.of(name)[0]), scatter(draws.of(name)), unit=lick_unit(name), method=method
+        )
+        for name in values.names
     }
 
 
-def _composites(values: dict[str, FloatArray], rng: np.random.Generator) -> dict[str, Measurement]:
-    draws = {
-        name: values[name] + values[f"{name}_error"] * rng.standard_normal(_DRAWS)
-        for name in ("Mgb", "Fe5270", "Fe5335")
-    }
+def _drawn(values: LickValues, error: FloatArray, rng: np.random.Generator) -> list[FloatArray]:
+    """Draws of the indices that composites are made of, within their errors."""
+    columns = [values.names.index(name) for name in COMPOSED_OF]
+    return [values.value[0, j] + error[0, j] * rng.standard_normal(_DRAWS) for j in columns]
+
+
+def _composites(mgb: FloatArray, fe5270: FloatArray, fe5335: FloatArray) -> dict[str, Measurement]:
+    found = composites(mgb, fe5270, fe5335)
     return {
         name: summarise(samples, unit=lick_unit(name), method=LICK_METHOD)
-        for name, samples in composite_indices(draws).items()
+        for name, samples in zip(COMPOSITES, found, strict=True)
     }

@@ -8,18 +8,18 @@ from fiberless.analysis.calibration import calibration_modes
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import BoolArray, FloatArray, significant
 from fiberless.astro.bands import BANDS, band_density, covered_fraction, magnitude
-from fiberless.contract.properties import Flag, Measurement, summarise
+from fiberless.contract.measurements import SIGMA_OF_LEVEL, missing, summarise
+from fiberless.contract.properties import INTERVAL_LEVEL, Flag, Measurement
 
 __all__ = ["MIN_BAND_COVERAGE", "magnitudes"]
 
 MIN_BAND_COVERAGE: Final = 0.97
 """Share of a band's response that a spectrum must reach."""
 _MIN_VALID_SHARE: Final = 0.9
-_SIGMA_OF_LEVEL: Final = 0.994458
 
 
-def magnitudes(pixels: PixelFlux, *, level: float = 0.68) -> dict[str, Measurement]:
-    """SDSS magnitudes `magnitude_u` … `magnitude_z` of what the aperture held.
+def magnitudes(pixels: PixelFlux, *, level: float = INTERVAL_LEVEL) -> dict[str, Measurement]:
+    """SDSS magnitudes by band, u to z, of what the aperture held.
 
     Bad pixels inside a band are filled in from their neighbours. The interval is that of the noise and of the
     shape of the flux calibration where there is an inverse variance, else that of the spectra, taken as draws
@@ -32,7 +32,7 @@ def magnitudes(pixels: PixelFlux, *, level: float = 0.68) -> dict[str, Measureme
 
     """
     wave_aa = (pixels.edges_aa[1:] + pixels.edges_aa[:-1]) / 2
-    return {f"magnitude_{band}": _one(pixels, wave_aa, band, level) for band in BANDS}
+    return {band: _one(pixels, wave_aa, band, level) for band in BANDS}
 
 
 def _one(pixels: PixelFlux, wave_aa: FloatArray, band: str, level: float) -> Measurement:
@@ -43,9 +43,7 @@ def _one(pixels: PixelFlux, wave_aa: FloatArray, band: str, level: float) -> Mea
     seen = valid.any(axis=0)
     reach = covered_fraction(wave_aa[inside][seen], band) if seen.sum() > 1 else 0.0
     if reach < MIN_BAND_COVERAGE or valid.mean() < _MIN_VALID_SHARE:
-        return Measurement(
-            value=None, lower=None, upper=None, level=level, unit="mag", flag=Flag.OUT_OF_BAND, method=method
-        )
+        return missing("mag", Flag.OUT_OF_BAND, method=method, level=level)
     nmgy = _fluxes(pixels.flux[:, inside], valid, density[inside])
     if pixels.ivar is None:
         return summarise(magnitude(nmgy), unit="mag", method=method, level=level)
@@ -70,10 +68,8 @@ def _filled(flux: FloatArray, valid: FloatArray) -> FloatArray:
 
 def _with_noise(nmgy: float, error: float, level: float, method: str) -> Measurement:
     if nmgy <= 3 * error:
-        return Measurement(
-            value=None, lower=None, upper=None, level=level, unit="mag", flag=Flag.NOT_DETECTED, method=method
-        )
-    ends = nmgy + np.array([1, 0, -1]) * _SIGMA_OF_LEVEL * error
+        return missing("mag", Flag.NOT_DETECTED, method=method, level=level)
+    ends = nmgy + np.array([1, 0, -1]) * SIGMA_OF_LEVEL * error
     lower, value, upper = (float(v) for v in significant(magnitude(ends)))
     return Measurement(
         value=value, lower=lower, upper=upper, level=level, unit="mag", flag=Flag.OK, method=method

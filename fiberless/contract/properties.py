@@ -1,13 +1,9 @@
 """`Measurement`, `Classification` and `Properties`: what a spectrum yields, never a bare number."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-
-from fiberless.arrays import FloatArray, significant
 
 __all__ = [
     "FLUX_UNIT",
@@ -17,7 +13,6 @@ __all__ = [
     "LineMeasurement",
     "Measurement",
     "Properties",
-    "summarise",
 ]
 
 INTERVAL_LEVEL: Final = 0.68
@@ -129,35 +124,4 @@ class Properties(_Frozen):
     )
     lick_system: dict[str, Measurement] = Field(
         default_factory=dict, description="The same indices at the resolution of the Lick system"
-    )
-
-
-def summarise(
-    samples: Sequence[float] | FloatArray,
-    *,
-    unit: str,
-    method: str,
-    level: float = INTERVAL_LEVEL,
-    flag: Flag = Flag.OK,
-) -> Measurement:
-    """Posterior median and central interval of per-candidate values.
-
-    Parameters
-    ----------
-    samples : (K,) one value a candidate; NaN where that candidate cannot be measured.
-        If more than half are NaN, the quantity is reported as null with the flag `out_of_band`.
-
-    """
-    values = np.asarray(samples, dtype=np.float64)
-    good = values[np.isfinite(values)]
-    if good.size * 2 < values.size or good.size == 0:
-        reason = Flag.OUT_OF_BAND if flag is Flag.OK else flag
-        return Measurement(
-            value=None, lower=None, upper=None, level=level, unit=unit, flag=reason, method=method
-        )
-    tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
-    # Weibull positions i/(K+1): a new draw falls inside with the stated probability, whatever K
-    lower, value, upper = (float(v) for v in significant(np.quantile(good, tails, method="weibull")))
-    return Measurement(
-        value=value, lower=lower, upper=upper, level=level, unit=unit, flag=flag, method=method
     )

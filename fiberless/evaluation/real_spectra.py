@@ -111,8 +111,8 @@ def check_spectrum(basis: SpectralBasis, path: Path) -> SpectrumCheck:
         dn4000=float(dn4000(observed, z)[0]),
         hdelta_a=float(lick_index(observed, z, "HdeltaA")[0]),
         na_d=float(lick_index(observed, z, "NaD")[0]),
-        ew_halpha=float(measured["ew_Halpha"][0]),
-        gas_sigma_kms=float(measured["gas_sigma"][0]),
+        ew_halpha=float(measured.lines.ew_of("Halpha")[0]),
+        gas_sigma_kms=float(measured.gas_sigma[0]),
         model_hdelta_a=float(lick_index(fitted, z, "HdeltaA")[0]),
     )
 

@@ -90,14 +90,14 @@ def measure_observed_targets(ln_flux_observed: FloatArray, redshift: FloatArray)
     """Targets of N spectra as `measure_targets` gives them, of (N, 4500) on the observed grid."""
     flux = np.exp(ln_flux_observed)
     values = sample_values(OBSERVED_WAVE_AA, flux, redshift)
-    targets = {"redshift": values["redshift"], "dn4000": values["dn4000"], CLASS: values["bpt_class"]}
+    targets = {"redshift": values.redshift, "dn4000": values.breaks.dn4000, CLASS: values.bpt_class}
     for name in LINES:
-        ew, line_flux = values[f"ew_{name}"], values[f"flux_{name}"]
+        ew, line_flux = values.lines.ew_of(name), values.lines.flux_of(name)
         targets[f"log_ew_{name}"] = np.log10(np.maximum(ew, _EW_FLOOR_AA))
         # a flux is floored where its equivalent width is, so that both saturate together
         floor = line_flux * _EW_FLOOR_AA / np.where(ew == 0, np.nan, ew)
         targets[f"log_flux_{name}"] = np.log10(np.maximum(line_flux, np.abs(floor)))
-    emits = values["ew_Halpha"] > RETIRED_EW_AA
+    emits = values.lines.ew_of("Halpha") > RETIRED_EW_AA
     for name, above, below in (("n2", "NII_6583", "Halpha"), ("o3", "OIII_5007", "Hbeta")):
         ratio = targets[f"log_flux_{above}"] - targets[f"log_flux_{below}"]
         targets[name] = np.where(emits, ratio, np.nan)

@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from fiberless.arrays import FloatArray
-from fiberless.contract.properties import Flag, Measurement, summarise
+from fiberless.contract.measurements import summarise
+from fiberless.contract.properties import Flag, Measurement
 
 __all__ = ["MIN_EW_HALPHA_AA", "MIN_SIGMA_KMS", "physical_properties"]
 

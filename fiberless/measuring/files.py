@@ -13,7 +13,8 @@ from fiberless.analysis.redshift.search import FoundRedshift, find_redshift
 from fiberless.arrays import FloatArray, significant
 from fiberless.astro.dust import cardelli_curve
 from fiberless.astro.extinction import MAX_EBV
-from fiberless.contract.properties import Flag, Measurement, summarise
+from fiberless.contract.measurements import SIGMA_OF_LEVEL, summarise
+from fiberless.contract.properties import Flag, Measurement
 from fiberless.errors import UsageError
 from fiberless.measuring.document import MeasuredSpectrum
 from fiberless.measuring.readers import SpectrumFile, read_spectrum_file
@@ -22,7 +23,6 @@ from fiberless.measuring.stars import stellar_measurements
 __all__ = ["MeasuredFile", "MeasuredFit", "measure_file", "measure_spectrum"]
 
 _REDSHIFT_RANGE: Final = (-0.01, 1.5)
-_SIGMA_OF_LEVEL: Final = 0.994458
 _AV_PER_EBV: Final = 2.742
 """A_V over the E(B−V) of Schlegel+98 (Schlafly & Finkbeiner 2011, ApJ 737, 103, table 6)."""
 _SEARCH_METHOD: Final = "chi2 of stellar and line templates over 0 < z < 0.3"
@@ -183,7 +183,7 @@ def _found(found: FoundRedshift) -> Measurement:
         return Measurement(
             value=None, lower=None, upper=None, unit="", flag=Flag.OUT_OF_BAND, method=_SEARCH_METHOD
         )
-    ends = found.redshift + np.array([-1, 0, 1]) * _SIGMA_OF_LEVEL * found.error
+    ends = found.redshift + np.array([-1, 0, 1]) * SIGMA_OF_LEVEL * found.error
     lower, value, upper = (float(end) for end in significant(ends))
     return Measurement(
         value=value,

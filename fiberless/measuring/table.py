@@ -150,6 +150,7 @@ def _key(name: str) -> str:
         .replace("Lick/IDS ", "lick_system_")
         .replace("Lick ", "lick_")
         .replace(" ", "_")
+        .replace(".", "_")
     )
 
 

@@ -9,10 +9,9 @@ from typing import Final, Literal, TypeAlias
 from astropy.table import Table
 from pydantic import BaseModel
 
-from fiberless.analysis.indices.lick import index_bands
+from fiberless.analysis.indices.lick import COMPOSITES, index_bands
 from fiberless.analysis.lines.reported import REPORTED_LINES
-from fiberless.analysis.measure import EW_UNIT, lick_unit
-from fiberless.analysis.measure import FLUX_UNIT as LINE_FLUX_UNIT
+from fiberless.analysis.measure import EW_UNIT, LINE_FLUX_UNIT, lick_unit
 from fiberless.astro.lines import lines
 from fiberless.contract import Prediction
 from fiberless.contract.properties import FLUX_UNIT, Classification, Measurement, Properties
@@ -115,8 +114,6 @@ SPECTRUM_COLUMNS: Final = (
     Column("flux_p84", "float32", FLUX_UNIT, f"{_FLUX_UCD};stat.max", "84th percentile of the candidates"),
 )
 """Columns of a spectrum in the order that readers need: they take the next one in flux units as the error."""
-
-_COMPOSITES: Final = ("MgFe_prime", "mean_Fe")
 
 
 @cache
@@ -255,4 +252,4 @@ def _lick_row(field: str, name: str) -> Property:
 
 
 def _lick_names() -> tuple[str, ...]:
-    return (*index_bands(), *_COMPOSITES)
+    return (*index_bands(), *COMPOSITES)

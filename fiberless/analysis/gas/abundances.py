@@ -47,10 +47,10 @@ _PP04: Final = "Pettini & Pagel 2004, MNRAS 348, L59"
 _M13: Final = "Marino et al. 2013, A&A 559, A114"
 ABUNDANCES: Final = MappingProxyType(
     {
-        "oxygen_n2_pp04": Abundance("n2", 8.90, 0.57, (-2.5, -0.3), 0.18, f"{_PP04}, eq. 1"),
-        "oxygen_o3n2_pp04": Abundance("o3n2", 8.73, -0.32, (-1.0, 1.9), 0.14, f"{_PP04}, eq. 3"),
-        "oxygen_n2_m13": Abundance("n2", 8.743, 0.462, (-1.6, -0.2), 0.16, f"{_M13}, eq. 4"),
-        "oxygen_o3n2_m13": Abundance("o3n2", 8.533, -0.214, (-1.1, 1.7), 0.18, f"{_M13}, eq. 2"),
+        "n2_pp04": Abundance("n2", 8.90, 0.57, (-2.5, -0.3), 0.18, f"{_PP04}, eq. 1"),
+        "o3n2_pp04": Abundance("o3n2", 8.73, -0.32, (-1.0, 1.9), 0.14, f"{_PP04}, eq. 3"),
+        "n2_m13": Abundance("n2", 8.743, 0.462, (-1.6, -0.2), 0.16, f"{_M13}, eq. 4"),
+        "o3n2_m13": Abundance("o3n2", 8.533, -0.214, (-1.1, 1.7), 0.18, f"{_M13}, eq. 2"),
     }
 )
 """N2 = lg [N II] 6583/Hα; O3N2 = lg (([O III] 5007/Hβ) / ([N II] 6583/Hα))."""

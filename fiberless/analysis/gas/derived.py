@@ -1,5 +1,7 @@
 """Quantities and classes that follow from line fluxes, for draws of one galaxy: candidates or noise."""
 
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -14,10 +16,12 @@ from fiberless.analysis.gas.abundances import (
 )
 from fiberless.analysis.gas.bpt import BptClass, bpt_classes, classification, log_ratio
 from fiberless.analysis.gas.diagrams import WhanClass, oi_classes, sii_classes, whan_classes
+from fiberless.analysis.lines.reported import LineTable
 from fiberless.arrays import FloatArray
-from fiberless.contract.properties import Classification, Flag, LineMeasurement, Measurement, summarise
+from fiberless.contract.measurements import missing, summarise
+from fiberless.contract.properties import INTERVAL_LEVEL, Classification, Flag, LineMeasurement, Measurement
 
-__all__ = ["derived_classes", "derived_quantities"]
+__all__ = ["DerivedQuantities", "derived_classes", "derived_quantities"]
 
 _RETIRED_METHOD: Final = "EW(Halpha) < 3 A retired; share of the draws"
 _CLASS_LINES: Final = MappingProxyType(
@@ -46,21 +50,29 @@ class _Derived(NamedTuple):
     ratio: FloatArray | None = None
 
 
-def derived_classes(
-    draws: dict[str, FloatArray], lines: dict[str, LineMeasurement]
-) -> dict[str, Classification]:
+@dataclass(frozen=True)
+class DerivedQuantities:
+    """What follows from the line fluxes of one galaxy; abundances by the names of `ABUNDANCES`."""
+
+    balmer_decrement: Measurement
+    ebv_gas: Measurement
+    log_sfr_halpha: Measurement
+    abundances: dict[str, Measurement]
+
+
+def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> dict[str, Classification]:
     """Ionisation classes by five diagrams.
 
     Parameters
     ----------
-    draws : (K,) `flux_<line>` and `ew_<line>` of each draw
+    draws : (K, J) lines of each draw
     lines : the same lines as reported; a class that rests on one which is not detected is `low_confidence`,
         unless the galaxy is retired, for which weak lines are the proof
 
     """
-    flux = {name: draws[f"flux_{name}"] for name in lines}
-    shared = {"ew_halpha": draws["ew_Halpha"], "halpha": flux["Halpha"]}
-    ratios = shared | {"oiii": flux["OIII_5007"], "hbeta": flux["Hbeta"]}
+    shared = {"ew_halpha": draws.ew_of("Halpha"), "halpha": draws.flux_of("Halpha")}
+    ratios = shared | {"oiii": draws.flux_of("OIII_5007"), "hbeta": draws.flux_of("Hbeta")}
+    sii = draws.flux_of("SII_6716") + draws.flux_of("SII_6731")
     found = {
         "bpt_nii": classification(_nii_classes(draws, "cidfernandes10")),
         "bpt_nii_s07": classification(
@@ -68,17 +80,17 @@ def derived_classes(
             method=f"[N II] BPT, Seyferts and LINERs by Schawinski+07; {_RETIRED_METHOD}",
         ),
         "bpt_sii": classification(
-            sii_classes(**ratios, sii=flux["SII_6716"] + flux["SII_6731"]),
+            sii_classes(**ratios, sii=sii),
             kinds=BptClass,
             method=f"[S II] diagram, Kewley+01 and Kewley+06; {_RETIRED_METHOD}",
         ),
         "bpt_oi": classification(
-            oi_classes(**ratios, oi=flux["OI_6300"]),
+            oi_classes(**ratios, oi=draws.flux_of("OI_6300")),
             kinds=BptClass,
             method=f"[O I] diagram, Kewley+01 and Kewley+06; {_RETIRED_METHOD}",
         ),
         "whan": classification(
-            whan_classes(**shared, ew_nii=draws["ew_NII_6583"], nii=flux["NII_6583"]),
+            whan_classes(**shared, ew_nii=draws.ew_of("NII_6583"), nii=draws.flux_of("NII_6583")),
             kinds=WhanClass,
             method="EW(Halpha) against [N II]/Halpha, Cid Fernandes+11; share of the draws",
         ),
@@ -89,13 +101,13 @@ def derived_classes(
 
 
 def derived_quantities(
-    draws: dict[str, FloatArray],
+    draws: LineTable,
     redshift: FloatArray,
     *,
     lines: dict[str, LineMeasurement],
     ionisation: Classification,
-    level: float = 0.68,
-) -> dict[str, Measurement]:
+    level: float = INTERVAL_LEVEL,
+) -> DerivedQuantities:
     """Decrement, reddening, oxygen abundances and star-formation rate.
 
     Where a line that a quantity rests on is out of band or not detected, so is the quantity, without a
@@ -105,38 +117,43 @@ def derived_quantities(
 
     Parameters
     ----------
-    draws : (K,) `flux_<line>` of each draw
+    draws : (K, J) lines of each draw
     redshift : (K,)
     lines : the same lines as reported
     ionisation : class of the [N II] diagram
 
     """
     is_star_forming = ionisation.value == BptClass.STAR_FORMING.name.lower()
-    return {
-        name: _reported(item, lines, is_star_forming=is_star_forming, level=level)
-        for name, item in _quantities(draws, redshift).items()
-    }
+    report = partial(_reported, lines=lines, is_star_forming=is_star_forming, level=level)
+    decrement, ebv, sfr = _of_balmer(draws, redshift)
+    return DerivedQuantities(
+        balmer_decrement=report(decrement),
+        ebv_gas=report(ebv),
+        log_sfr_halpha=report(sfr),
+        abundances={name: report(item) for name, item in _abundances(draws).items()},
+    )
 
 
-def _nii_classes(draws: dict[str, FloatArray], division: str) -> FloatArray:
+def _nii_classes(draws: LineTable, division: str) -> FloatArray:
     return bpt_classes(
-        ew_halpha=draws["ew_Halpha"],
-        halpha=draws["flux_Halpha"],
-        nii=draws["flux_NII_6583"],
-        oiii=draws["flux_OIII_5007"],
-        hbeta=draws["flux_Hbeta"],
+        ew_halpha=draws.ew_of("Halpha"),
+        halpha=draws.flux_of("Halpha"),
+        nii=draws.flux_of("NII_6583"),
+        oiii=draws.flux_of("OIII_5007"),
+        hbeta=draws.flux_of("Hbeta"),
         division=division,
     )
 
 
-def _quantities(draws: dict[str, FloatArray], redshift: FloatArray) -> dict[str, _Derived]:
-    halpha, hbeta = draws["flux_Halpha"], draws["flux_Hbeta"]
+def _of_balmer(draws: LineTable, redshift: FloatArray) -> tuple[_Derived, _Derived, _Derived]:
+    """Decrement, reddening and star-formation rate."""
+    halpha, hbeta = draws.flux_of("Halpha"), draws.flux_of("Hbeta")
     decrement = np.divide(halpha, hbeta, out=np.full_like(halpha, np.nan), where=hbeta > 0)
     ebv = balmer_ebv(decrement)
     balmer = ("Halpha", "Hbeta")
-    return {
-        "balmer_decrement": _Derived(decrement, balmer, "", "Halpha / Hbeta"),
-        "ebv_gas": _Derived(
+    return (
+        _Derived(decrement, balmer, "", "Halpha / Hbeta"),
+        _Derived(
             ebv,
             balmer,
             "mag",
@@ -144,20 +161,19 @@ def _quantities(draws: dict[str, FloatArray], redshift: FloatArray) -> dict[str,
             valid=(CASE_B_DECREMENT, np.inf),
             ratio=decrement,
         ),
-        "log_sfr_halpha": _Derived(
+        _Derived(
             log_sfr_halpha(halpha, redshift, ebv=ebv),
             balmer,
             "dex(solMass / yr)",
             f"inside the aperture; Kennicutt & Evans 12, Kroupa, dust by the Balmer decrement ({_DUST})",
             star_forming_only=True,
         ),
-        **_abundances(draws),
-    }
+    )
 
 
-def _abundances(draws: dict[str, FloatArray]) -> dict[str, _Derived]:
-    n2 = log_ratio(draws["flux_NII_6583"], draws["flux_Halpha"])
-    o3 = log_ratio(draws["flux_OIII_5007"], draws["flux_Hbeta"])
+def _abundances(draws: LineTable) -> dict[str, _Derived]:
+    n2 = log_ratio(draws.flux_of("NII_6583"), draws.flux_of("Halpha"))
+    o3 = log_ratio(draws.flux_of("OIII_5007"), draws.flux_of("Hbeta"))
     finite = {"n2": np.where(np.isfinite(n2), n2, np.nan)}
     finite["o3n2"] = np.where(np.isfinite(o3), o3, np.nan) - finite["n2"]
     rests_on = {
@@ -180,20 +196,12 @@ def _abundances(draws: dict[str, FloatArray]) -> dict[str, _Derived]:
 
 
 def _reported(
-    item: _Derived, lines: dict[str, LineMeasurement], *, is_star_forming: bool, level: float
+    item: _Derived, *, lines: dict[str, LineMeasurement], is_star_forming: bool, level: float
 ) -> Measurement:
     flags = {lines[name].flux.flag for name in item.lines}
     for reason in (Flag.OUT_OF_BAND, Flag.NOT_DETECTED):
         if reason in flags:
-            return Measurement(
-                value=None,
-                lower=None,
-                upper=None,
-                level=level,
-                unit=item.unit,
-                flag=reason,
-                method=item.method,
-            )
+            return missing(item.unit, reason, method=item.method, level=level)
     found = summarise(item.draws, unit=item.unit, method=item.method, level=level)
     if found.value is None:
         return found.model_copy(update={"flag": Flag.NOT_DETECTED})

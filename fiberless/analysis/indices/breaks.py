@@ -1,5 +1,6 @@
 """The 4000 Å break."""
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -14,9 +15,11 @@ from fiberless.astro.wavelength import air_to_vacuum
 __all__ = [
     "MIN_COVERAGE",
     "BreakBands",
+    "Breaks",
     "break_bands",
     "break_error",
     "break_strength",
+    "breaks",
     "dn4000",
     "dn4000_error",
 ]
@@ -42,6 +45,25 @@ def break_bands(name: str = "Dn4000") -> BreakBands:
         np.array([row["blue_lower"], row["blue_upper"], row["red_lower"], row["red_upper"]], dtype=np.float64)
     )
     return BreakBands(edges[:2], edges[2:])
+
+
+@dataclass(frozen=True, eq=False)
+class Breaks:
+    """Both 4000 Å breaks (N,) of N spectra; their standard deviations (N,), if there is an ivar."""
+
+    dn4000: FloatArray
+    d4000: FloatArray
+    dn4000_error: FloatArray | None = None
+    d4000_error: FloatArray | None = None
+
+
+def breaks(pixels: PixelFlux, redshift: FloatArray) -> Breaks:
+    """Both breaks of N spectra, with errors where the spectra have an inverse variance."""
+    narrow, wide = (break_strength(pixels, redshift, name=name) for name in ("Dn4000", "D4000"))
+    if pixels.ivar is None:
+        return Breaks(narrow, wide)
+    errors = (break_error(pixels, redshift, name=name) for name in ("Dn4000", "D4000"))
+    return Breaks(narrow, wide, *errors)
 
 
 def dn4000(pixels: PixelFlux, redshift: FloatArray) -> FloatArray:

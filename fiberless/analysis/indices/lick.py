@@ -1,6 +1,5 @@
 """Absorption indices of the Lick system, of many spectra at once, at the spectra's own resolution."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,9 +14,22 @@ from fiberless.analysis.rebinning import BinnedFlux, PixelFlux
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import air_to_vacuum
 
-__all__ = ["IndexBands", "LickValues", "composite_indices", "index_bands", "lick_index", "lick_indices"]
+__all__ = [
+    "COMPOSED_OF",
+    "COMPOSITES",
+    "IndexBands",
+    "LickValues",
+    "composites",
+    "index_bands",
+    "lick_index",
+    "lick_indices",
+]
 
 _PART_AA: Final = 1.25
+
+COMPOSED_OF: Final = ("Mgb", "Fe5270", "Fe5335")
+COMPOSITES: Final = ("MgFe_prime", "mean_Fe")
+"""What `composites` gives, of `COMPOSED_OF`."""
 
 
 class IndexBands(NamedTuple):
@@ -36,6 +48,18 @@ class LickValues:
     names: tuple[str, ...]
     value: FloatArray
     error: FloatArray | None
+
+    def of(self, name: str) -> FloatArray:
+        """Values (N,) of one index."""
+        return self.value[:, self.names.index(name)]
+
+    def with_composites(self) -> "LickValues":
+        """The same and, at the end, `COMPOSITES`; these have no errors of their own (NaN)."""
+        added = np.stack(composites(*(self.of(name) for name in COMPOSED_OF)), axis=-1)
+        value = np.concatenate([self.value, added], axis=-1)
+        unknown = np.full(added.shape, np.nan)
+        error = None if self.error is None else np.concatenate([self.error, unknown], axis=-1)
+        return LickValues((*self.names, *COMPOSITES), value, error)
 
 
 @cache
@@ -93,18 +117,18 @@ def lick_indices(
     return LickValues(chosen, value, np.stack(errors, axis=-1) if errors else None)
 
 
-def composite_indices(values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """[MgFe]' = √(Mgb (0.72 Fe5270 + 0.28 Fe5335)) (Thomas+03, MNRAS 339, 897) and <Fe>, their mean.
+def composites(mgb: FloatArray, fe5270: FloatArray, fe5335: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """[MgFe]' = √(Mgb (0.72 Fe5270 + 0.28 Fe5335)) (Thomas+03, MNRAS 339, 897) and <Fe>, the mean of both.
 
     Parameters
     ----------
-    values : holds Mgb, Fe5270 and Fe5335 in Å; [MgFe]' is NaN where the product is negative
+    mgb, fe5270, fe5335 : (N,) Å; [MgFe]' is NaN where the product is negative
 
     """
-    mgb, fe5270, fe5335 = (np.asarray(values[name]) for name in ("Mgb", "Fe5270", "Fe5335"))
     product = mgb * (0.72 * fe5270 + 0.28 * fe5335)
-    mgfe = np.sqrt(np.where(product >= 0, product, np.nan))
-    return {"MgFe_prime": mgfe, "mean_Fe": (fe5270 + fe5335) / 2}
+    mgfe: FloatArray = np.sqrt(np.where(product >= 0, product, np.nan))
+    mean: FloatArray = (fe5270 + fe5335) / 2
+    return mgfe, mean
 
 
 class _Band(NamedTuple):

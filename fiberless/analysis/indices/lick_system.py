@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 from astropy.table import Table
 
-from fiberless.analysis.indices.lick import composite_indices, index_bands, lick_indices
+from fiberless.analysis.indices.lick import LickValues, index_bands, lick_indices
 from fiberless.analysis.lines.continuum import FIT_EDGES_AA, FIT_WAVE_AA
 from fiberless.analysis.lines.fit import SpectralFit, fit_spectra
 from fiberless.analysis.lines.reported import without_lines
@@ -19,6 +19,7 @@ from fiberless.analysis.redshift.noise import seen_again
 from fiberless.arrays import BoolArray, FloatArray
 from fiberless.astro.ssp import load_ssp
 from fiberless.astro.wavelength import (
+    FWHM_PER_SIGMA,
     LIGHT_SPEED_KMS,
     PIXEL_KMS,
     TEMPLATE_WAVE_AA,
@@ -35,7 +36,6 @@ __all__ = [
     "lick_system_values",
 ]
 
-_FWHM_PER_SIGMA: Final = 2.354820045
 _NODES: Final = 4
 _MIN_COVERAGE: Final = 0.5
 _EXCESS_KMS: Final = np.array([0.0, 80.0, 160.0, 240.0, 320.0, 400.0])
@@ -53,7 +53,7 @@ def lick_sigma_kms(wave_rest_aa: FloatArray) -> FloatArray:
     """
     wave_aa, fwhm_aa = _resolution()
     fwhm = np.interp(wave_rest_aa, wave_aa, fwhm_aa)
-    sigma: FloatArray = fwhm / _FWHM_PER_SIGMA / wave_rest_aa * LIGHT_SPEED_KMS
+    sigma: FloatArray = fwhm / FWHM_PER_SIGMA / wave_rest_aa * LIGHT_SPEED_KMS
     return sigma
 
 
@@ -64,7 +64,7 @@ def lick_system_values(
     *,
     sigma_star_kms: FloatArray | None = None,
     resampling_kms: float = 0.0,
-) -> dict[str, FloatArray]:
+) -> LickValues:
     """Indices and composites of N spectra less their emission, broadened to the Lick resolution.
 
     With σ* the stars' motions count as resolution that the spectrum has lost already: it is broadened by
@@ -83,7 +83,7 @@ def lick_system_values(
 
     Returns
     -------
-    dict of (N,) by name; NaN where less than 95 % of a band is valid
+    LickValues with composites, without errors; NaN where less than 95 % of a band is valid
 
     """
     flux, valid = _stars_at_rest(pixels, redshift, fit)
@@ -99,7 +99,7 @@ def lick_system_scatter(
     draws: int,
     sigma_star_kms: FloatArray | None = None,
     resampling_kms: float = 0.0,
-) -> dict[str, FloatArray]:
+) -> LickValues:
     """Values (draws,) of `lick_system_values` for one spectrum with its noise added again and again.
 
     Emission is fitted anew in each: its Gaussian takes much of the noise inside Hβ and Hγ with it.
@@ -180,7 +180,7 @@ def _system_values(
     redshift: FloatArray,
     sigma_star_kms: FloatArray | None,
     resampling_kms: float,
-) -> dict[str, FloatArray]:
+) -> LickValues:
     z = np.where(np.isfinite(redshift), redshift, 0.0)
     own = sigma_instrument_kms(FIT_WAVE_AA * (1 + z[:, None])) ** 2 + resampling_kms**2
     if sigma_star_kms is not None:
@@ -189,10 +189,10 @@ def _system_values(
     smooth = broaden_variably(flux, np.sqrt(np.clip(missing, 0.0, None)))
     at_rest = PixelFlux(FIT_EDGES_AA, smooth, valid, None)
     found = lick_indices(at_rest, np.where(np.isfinite(redshift), 0.0, np.nan))
-    values = dict(zip(found.names, found.value.T, strict=True))
     if sigma_star_kms is not None:
-        values = {name: _corrected(name, column, missing) for name, column in values.items()}
-    return values | composite_indices(values)
+        corrected = [_corrected(name, found.of(name), missing) for name in found.names]
+        found = LickValues(found.names, np.stack(corrected, axis=-1), None)
+    return found.with_composites()
 
 
 def _corrected(name: str, value: FloatArray, missing_kms2: FloatArray) -> FloatArray:

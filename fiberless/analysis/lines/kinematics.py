@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.analysis.intervals import gaussian, missing, scatter
 from fiberless.analysis.lines.fit import SpectralFit, fit_spectra
 from fiberless.analysis.lines.templates import VELOCITY_STEP_KMS
 from fiberless.analysis.measure import (
@@ -18,6 +17,7 @@ from fiberless.analysis.redshift.noise import seen_again
 from fiberless.arrays import FloatArray
 from fiberless.astro.lines import line
 from fiberless.astro.wavelength import sigma_instrument_kms
+from fiberless.contract.measurements import gaussian, missing, scatter
 from fiberless.contract.properties import Flag, LineMeasurement, Measurement
 
 __all__ = ["gas_kinematics"]

@@ -1,64 +1,110 @@
 """Lines and breaks of one observed spectrum with all their errors: noise, continuum, flux calibration."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from fiberless.analysis.calibration import CALIBRATION_DEGREE, calibration_modes
-from fiberless.analysis.indices.breaks import break_bands
-from fiberless.analysis.intervals import with_error
-from fiberless.analysis.lines.reported import REPORTED_LINES
-from fiberless.analysis.measure import EW_UNIT, FLUX_UNIT, LINE_METHOD
+from fiberless.analysis.indices.breaks import Breaks, break_bands
+from fiberless.analysis.lines.reported import COLUMN_OF_LINE, REPORTED_LINES, LineTable
+from fiberless.analysis.measure import EW_UNIT, LINE_FLUX_UNIT, LINE_METHOD
 from fiberless.arrays import FloatArray, significant
 from fiberless.astro.lines import line
+from fiberless.contract.measurements import gaussian
 from fiberless.contract.properties import Flag, LineMeasurement, Measurement
+from fiberless.errors import FatalError
 
-__all__ = ["line_draws", "observed_line", "with_calibration"]
+__all__ = ["breaks_with_calibration", "line_draws", "lines_with_calibration", "observed_line"]
 
 _ONE_SIDED: Final = 0.99865
 _DETECTION_SIGMA: Final = 3.0
 
 
-def with_calibration(values: dict[str, FloatArray], redshift: float) -> dict[str, FloatArray]:
-    """Values of one spectrum whose errors hold the shape of the flux calibration.
+def breaks_with_calibration(found: Breaks, redshift: float) -> Breaks:
+    """Breaks of one spectrum whose errors hold the shape of the flux calibration.
 
     Parameters
     ----------
-    values : (1,) of `measure.values_of_fit` and `measure.break_values`, with errors
+    found : (1,) with errors
     redshift : of the spectrum
 
-    Returns
-    -------
-    The same; errors of line fluxes without the calibration are under `flux_<line>_noise`.
-
     """
-    widened = dict(values)
-    for key, name in (("dn4000", "Dn4000"), ("d4000", "D4000")):
-        blue, red = (calibration_modes(band * (1 + redshift)).mean(axis=0) for band in break_bands(name))
-        wrong = values[key] * np.linalg.norm(red - blue)
-        widened[f"{key}_error"] = np.hypot(values[f"{key}_error"], wrong)
-    for name, item in REPORTED_LINES.items():
-        modes = calibration_modes(np.array(line(item.at).wave_aa * (1 + redshift)))
-        widened[f"flux_{name}_noise"] = values[f"flux_{name}_error"]
-        wrong = values[f"flux_{name}"] * np.linalg.norm(modes)
-        widened[f"flux_{name}_error"] = np.hypot(values[f"flux_{name}_error"], wrong)
-    return widened
-
-
-def observed_line(values: dict[str, FloatArray], name: str) -> LineMeasurement:
-    """Flux and width of a line of `REPORTED_LINES`, or limits to them below 3 σ of the noise."""
-    flux, noise = float(values[f"flux_{name}"][0]), float(values[f"flux_{name}_noise"][0])
-    is_detected = flux > _DETECTION_SIGMA * noise
-    return LineMeasurement(
-        flux=_or_limit(values, f"flux_{name}", unit=FLUX_UNIT, is_detected=is_detected),
-        ew=_or_limit(values, f"ew_{name}", unit=EW_UNIT, is_detected=is_detected),
+    if found.dn4000_error is None or found.d4000_error is None:
+        raise FatalError("internal-error", "breaks without errors have no calibration to add")
+    return replace(
+        found,
+        dn4000_error=np.hypot(found.dn4000_error, found.dn4000 * _tilt("Dn4000", redshift)),
+        d4000_error=np.hypot(found.d4000_error, found.d4000 * _tilt("D4000", redshift)),
     )
 
 
-def _or_limit(values: dict[str, FloatArray], key: str, *, unit: str, is_detected: bool) -> Measurement:
-    value, error = float(values[key][0]), float(values[f"{key}_error"][0])
+def lines_with_calibration(found: LineTable, redshift: float) -> LineTable:
+    """Lines (1, J) of one spectrum whose errors hold the shape of the flux calibration; the rest is noise."""
+    flux_error, _ = _errors(found)
+    wrong = np.array([np.linalg.norm(modes) for modes in _line_modes(redshift)])
+    return replace(found, flux_error=np.hypot(flux_error, found.flux * wrong), flux_noise=flux_error)
+
+
+def observed_line(found: LineTable, name: str) -> LineMeasurement:
+    """Flux and width of a line of `REPORTED_LINES`, or limits to them below 3 σ of the noise.
+
+    Parameters
+    ----------
+    found : (1, J) of `lines_with_calibration`
+
+    """
+    j = COLUMN_OF_LINE[name]
+    flux_error, ew_error = _errors(found)
+    is_detected = bool(found.flux[0, j] > _DETECTION_SIGMA * _noise(found)[0, j])
+    return LineMeasurement(
+        flux=_or_limit(found.flux[0, j], flux_error[0, j], unit=LINE_FLUX_UNIT, is_detected=is_detected),
+        ew=_or_limit(found.ew[0, j], ew_error[0, j], unit=EW_UNIT, is_detected=is_detected),
+    )
+
+
+def line_draws(found: LineTable, redshift: float, *, rng: np.random.Generator, draws: int) -> LineTable:
+    """Fluxes and widths (draws, J) of the lines of one spectrum within their errors.
+
+    Lines tied to each other move together, and fluxes with the calibration, one curve a draw.
+    """
+    noise = {item.fitted: rng.standard_normal(draws) for item in REPORTED_LINES.values()}
+    curves = rng.standard_normal((draws, CALIBRATION_DEGREE))
+    shared = np.stack([noise[item.fitted] for item in REPORTED_LINES.values()], axis=-1)
+    calibration = np.stack([np.exp(curves @ modes) for modes in _line_modes(redshift)], axis=-1)
+    _, ew_error = _errors(found)
+    return LineTable(
+        flux=(found.flux + _noise(found) * shared) * calibration, ew=found.ew + ew_error * shared
+    )
+
+
+def _line_modes(redshift: float) -> list[FloatArray]:
+    """Modes of the calibration (M,) at each reported line."""
+    return [
+        calibration_modes(np.array(line(item.at).wave_aa * (1 + redshift)))
+        for item in REPORTED_LINES.values()
+    ]
+
+
+def _tilt(name: str, redshift: float) -> float:
+    """Relative error of a break that the shape of the calibration leaves."""
+    blue, red = (calibration_modes(band * (1 + redshift)).mean(axis=0) for band in break_bands(name))
+    return float(np.linalg.norm(red - blue))
+
+
+def _errors(found: LineTable) -> tuple[FloatArray, FloatArray]:
+    if found.flux_error is None or found.ew_error is None:
+        raise FatalError("internal-error", "the lines of an observed spectrum need errors")
+    return found.flux_error, found.ew_error
+
+
+def _noise(found: LineTable) -> FloatArray:
+    return _errors(found)[0] if found.flux_noise is None else found.flux_noise
+
+
+def _or_limit(value: float, error: float, *, unit: str, is_detected: bool) -> Measurement:
     if is_detected or not np.isfinite(value + error):
-        return with_error(values, key, unit=unit, method=LINE_METHOD)
+        return gaussian(float(value), float(error), unit=unit, method=LINE_METHOD)
     limit = float(significant(np.array(max(value, 0.0) + _DETECTION_SIGMA * error)))
     return Measurement(
         value=None,
@@ -69,21 +115,3 @@ def _or_limit(values: dict[str, FloatArray], key: str, *, unit: str, is_detected
         flag=Flag.NOT_DETECTED,
         method=f"{LINE_METHOD}; upper end: 3 sigma limit",
     )
-
-
-def line_draws(
-    values: dict[str, FloatArray], redshift: float, *, rng: np.random.Generator, draws: int
-) -> dict[str, FloatArray]:
-    """Fluxes and widths (draws,) of each line within their errors.
-
-    Lines tied to each other move together, and fluxes with the calibration, one curve a draw.
-    """
-    noise = {item.fitted: rng.standard_normal(draws) for item in REPORTED_LINES.values()}
-    curves = rng.standard_normal((draws, CALIBRATION_DEGREE))
-    drawn: dict[str, FloatArray] = {}
-    for name, item in REPORTED_LINES.items():
-        modes = calibration_modes(np.array(line(item.at).wave_aa * (1 + redshift)))
-        flux = values[f"flux_{name}"] + values[f"flux_{name}_noise"] * noise[item.fitted]
-        drawn[f"flux_{name}"] = flux * np.exp(curves @ modes)
-        drawn[f"ew_{name}"] = values[f"ew_{name}"] + values[f"ew_{name}_error"] * noise[item.fitted]
-    return drawn

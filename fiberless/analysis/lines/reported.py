@@ -1,5 +1,6 @@
 """Emission lines as reported: conventional names, doublet partners and sums from the fitted columns."""
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -12,7 +13,14 @@ from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import FloatArray
 from fiberless.astro.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, line
 
-__all__ = ["REPORTED_LINES", "ReportedLine", "line_values", "without_lines"]
+__all__ = [
+    "COLUMN_OF_LINE",
+    "REPORTED_LINES",
+    "LineTable",
+    "ReportedLine",
+    "line_values",
+    "without_lines",
+]
 
 
 class ReportedLine(NamedTuple):
@@ -48,28 +56,50 @@ REPORTED_LINES: Final = MappingProxyType(
 )
 """Lines by conventional name (air). `OII_3727` is the sum of its unresolved doublet; [O III] 4959 and
 [N II] 6548 are tied to their stronger partners by atomic physics and say nothing of their own."""
+COLUMN_OF_LINE: Final = MappingProxyType({name: j for j, name in enumerate(REPORTED_LINES)})
+"""Column of each line in a `LineTable`."""
 
 
-def line_values(fit: SpectralFit, *, with_errors: bool) -> dict[str, FloatArray]:
-    """Flux and rest-frame equivalent width of each reported line.
+@dataclass(frozen=True, eq=False)
+class LineTable:
+    """The lines of `REPORTED_LINES`, in that order, of N spectra or of N draws of one.
 
-    Returns
-    -------
-    dict of (N,) : `flux_<name>` in 1e-17 erg/(s cm2), `ew_<name>` in Å and, if asked for, `…_error`
+    Parameters
+    ----------
+    flux : (N, J) 1e-17 erg/(s cm2), emission positive; NaN where not measurable
+    ew : (N, J) rest-frame Å, over the mean stellar continuum within 10 Å
+    flux_error, ew_error : (N, J) standard deviations, or None
+    flux_noise : (N, J) that of the flux without the shape of the flux calibration, or None
 
     """
-    values: dict[str, FloatArray] = {}
-    for name, reported in REPORTED_LINES.items():
-        j = FITTED_LINES.index(reported.fitted)
-        per_width = reported.factor * _level_ratio(fit, reported)
-        values |= {
-            f"flux_{name}": reported.factor * fit.flux[:, j],
-            f"ew_{name}": per_width * fit.ew_aa[:, j],
-        }
-        if with_errors:
-            values[f"flux_{name}_error"] = reported.factor * fit.flux_error[:, j]
-            values[f"ew_{name}_error"] = per_width * fit.ew_error_aa[:, j]
-    return values
+
+    flux: FloatArray
+    ew: FloatArray
+    flux_error: FloatArray | None = None
+    ew_error: FloatArray | None = None
+    flux_noise: FloatArray | None = None
+
+    def flux_of(self, name: str) -> FloatArray:
+        """Flux (N,) of a line by its conventional name."""
+        return self.flux[:, COLUMN_OF_LINE[name]]
+
+    def ew_of(self, name: str) -> FloatArray:
+        """Equivalent width (N,) of a line by its conventional name."""
+        return self.ew[:, COLUMN_OF_LINE[name]]
+
+
+def line_values(fit: SpectralFit, *, with_errors: bool) -> LineTable:
+    """Flux and rest-frame equivalent width of each reported line, and their errors if asked for."""
+    reported = tuple(REPORTED_LINES.values())
+    columns = [FITTED_LINES.index(item.fitted) for item in reported]
+    factor = np.array([item.factor for item in reported])
+    per_width = factor * np.stack([_level_ratio(fit, item) for item in reported], axis=-1)
+    return LineTable(
+        flux=factor * fit.flux[:, columns],
+        ew=per_width * fit.ew_aa[:, columns],
+        flux_error=factor * fit.flux_error[:, columns] if with_errors else None,
+        ew_error=per_width * fit.ew_error_aa[:, columns] if with_errors else None,
+    )
 
 
 def without_lines(pixels: PixelFlux, fit: SpectralFit, redshift: FloatArray) -> PixelFlux:
@@ -89,10 +119,10 @@ def without_lines(pixels: PixelFlux, fit: SpectralFit, redshift: FloatArray) -> 
     return PixelFlux(pixels.edges_aa, pixels.flux - emission, pixels.valid, pixels.ivar)
 
 
-def _level_ratio(fit: SpectralFit, reported: ReportedLine) -> FloatArray | float:
+def _level_ratio(fit: SpectralFit, reported: ReportedLine) -> FloatArray:
     """Continuum at the fitted line over that at the reported one, (N,)."""
     if reported.at == reported.fitted:
-        return 1.0
+        return np.ones(len(fit.flux))
     fitted, own = (_level(fit, name) for name in (reported.fitted, reported.at))
     ratio: FloatArray = np.divide(fitted, own, out=np.full_like(own, np.nan), where=own > 0)
     return ratio

@@ -2,16 +2,24 @@ import numpy as np
 import pytest
 
 from fiberless.analysis.indices.lick import index_bands
-from fiberless.analysis.lines.reported import REPORTED_LINES
-from fiberless.analysis.measure import LINES, measure_candidates, sample_values
+from fiberless.analysis.lines.reported import COLUMN_OF_LINE, REPORTED_LINES
+from fiberless.analysis.measure import LINES, SpectrumValues, measure_candidates, sample_values
 from fiberless.astro.lines import lines
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA
-from fiberless.contract.properties import Flag, Properties, summarise
+from fiberless.contract.measurements import summarise
+from fiberless.contract.properties import Flag, Properties
 from fiberless.errors import UsageError
 
-KEYS = {"redshift", "dn4000", "gas_sigma", "gas_velocity", "bpt_class"} | {
-    f"{kind}_{name}" for kind in ("flux", "ew") for name in REPORTED_LINES
-}
+
+def columns(found: SpectrumValues) -> dict[str, np.ndarray]:
+    """All columns of a table that has them, by path."""
+    parts = {"": found, "breaks.": found.breaks, "lines.": found.lines}
+    return {
+        f"{path}{name}": column
+        for path, part in parts.items()
+        for name, column in vars(part).items()
+        if isinstance(column, np.ndarray)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -38,44 +46,52 @@ def test_reported_lines_are_in_the_line_list():
 
 
 def test_keys_and_shapes(values, galaxies):
-    assert set(values) == KEYS
-    assert {column.shape for column in values.values()} == {galaxies.redshift.shape}
+    n = len(galaxies.redshift)
+    assert {column.shape for name, column in columns(values).items() if "lines" not in name} == {(n,)}
+    assert values.lines.flux.shape == values.lines.ew.shape == (n, len(REPORTED_LINES))
+    assert values.lines.flux_error is values.breaks.dn4000_error is None
 
 
 def test_values_are_near_the_truth(values, galaxies):
     for name, reported in REPORTED_LINES.items():
         true = galaxies.ew(reported.at) * (1 + 1 / 1.3 if name == "OII_3727" else 1)
-        measured = values[f"ew_{name}"]
+        measured = values.lines.ew_of(name)
         in_band = np.isfinite(measured)
         assert in_band.sum() >= (20 if name == "OII_3727" else 40)
         assert np.all(np.abs(measured - true)[in_band] < 0.3 + 0.05 * true[in_band]), name
-    np.testing.assert_array_equal(values["redshift"], galaxies.redshift)
+    np.testing.assert_array_equal(values.redshift, galaxies.redshift)
 
 
 def test_batch_mates_do_not_matter(values, galaxies):
     for rows in (slice(0, 1), slice(1, 8), slice(8, None)):
         part = sample_values(OBSERVED_WAVE_AA, galaxies.flux[rows], galaxies.redshift[rows])
-        for key, column in part.items():
-            np.testing.assert_allclose(column, values[key][rows], rtol=1e-10, atol=1e-10, err_msg=key)
+        for key, column in columns(part).items():
+            np.testing.assert_allclose(
+                column, columns(values)[key][rows], rtol=1e-10, atol=1e-10, err_msg=key
+            )
 
 
 def test_brightness_scales_fluxes_only(values, galaxies):
     bright = sample_values(OBSERVED_WAVE_AA, 1000 * galaxies.flux, galaxies.redshift)
-    np.testing.assert_allclose(bright["flux_Halpha"], 1000 * values["flux_Halpha"], rtol=1e-9)
-    for key in ("ew_Hbeta", "dn4000", "gas_sigma", "bpt_class"):
-        np.testing.assert_allclose(bright[key], values[key], rtol=1e-9)
+    np.testing.assert_allclose(
+        bright.lines.flux_of("Halpha"), 1000 * values.lines.flux_of("Halpha"), rtol=1e-9
+    )
+    for key in ("lines.ew", "breaks.dn4000", "gas_sigma", "bpt_class"):
+        np.testing.assert_allclose(columns(bright)[key], columns(values)[key], rtol=1e-9, atol=1e-9)
 
 
 def test_single_precision_is_enough(values, galaxies):
     single = sample_values(
         OBSERVED_WAVE_AA.astype(np.float32), galaxies.flux.astype(np.float32), galaxies.redshift
     )
-    np.testing.assert_allclose(single["ew_Hbeta"], values["ew_Hbeta"], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(single.lines.ew_of("Hbeta"), values.lines.ew_of("Hbeta"), rtol=1e-3, atol=1e-3)
 
 
 def test_more_than_a_chunk_of_spectra(values, galaxies):
     many = sample_values(OBSERVED_WAVE_AA, np.tile(galaxies.flux, (7, 1)), np.tile(galaxies.redshift, 7))
-    np.testing.assert_allclose(many["ew_Halpha"], np.tile(values["ew_Halpha"], 7), rtol=1e-9)
+    np.testing.assert_allclose(
+        many.lines.ew_of("Halpha"), np.tile(values.lines.ew_of("Halpha"), 7), rtol=1e-9
+    )
 
 
 def test_missing_pixels_hide_their_own_line_only(values, galaxies):
@@ -83,47 +99,49 @@ def test_missing_pixels_hide_their_own_line_only(values, galaxies):
     for row, z in zip(flux, galaxies.redshift, strict=True):
         row[np.abs(OBSERVED_WAVE_AA / (5008.24 * (1 + z)) - 1) * 3e5 < 300] = np.nan
     found = sample_values(OBSERVED_WAVE_AA, flux, galaxies.redshift)
-    assert np.isnan(found["flux_OIII_5007"]).all()
-    assert np.isnan(found["ew_OIII_5007"]).all()
-    np.testing.assert_allclose(found["ew_Halpha"], values["ew_Halpha"], atol=0.1, rtol=0.02)
-    needs_ratio = values["ew_Halpha"] >= 3
-    np.testing.assert_array_equal(np.isnan(found["bpt_class"]), needs_ratio)
+    assert np.isnan(found.lines.flux_of("OIII_5007")).all()
+    assert np.isnan(found.lines.ew_of("OIII_5007")).all()
+    np.testing.assert_allclose(found.lines.ew_of("Halpha"), values.lines.ew_of("Halpha"), atol=0.1, rtol=0.02)
+    needs_ratio = values.lines.ew_of("Halpha") >= 3
+    np.testing.assert_array_equal(np.isnan(found.bpt_class), needs_ratio)
 
 
 def test_model_that_ends_early_is_measured_where_it_reaches(values, galaxies):
     rest_aa = OBSERVED_WAVE_AA / (1 + galaxies.redshift[:, None])
     flux = np.where(rest_aa > 6200, np.nan, galaxies.flux)
     found = sample_values(OBSERVED_WAVE_AA, flux, galaxies.redshift)
-    assert np.isnan(found["flux_Halpha"]).all()
-    assert np.isnan(found["bpt_class"]).all()
-    np.testing.assert_allclose(found["ew_OIII_5007"], values["ew_OIII_5007"], atol=0.1, rtol=0.03)
+    assert np.isnan(found.lines.flux_of("Halpha")).all()
+    assert np.isnan(found.bpt_class).all()
+    np.testing.assert_allclose(
+        found.lines.ew_of("OIII_5007"), values.lines.ew_of("OIII_5007"), atol=0.1, rtol=0.03
+    )
 
 
 @pytest.mark.parametrize("fill", [np.nan, 0.0, -1.0, np.inf])
 def test_spectra_without_light_measure_nothing(fill):
     found = sample_values(OBSERVED_WAVE_AA, np.full((2, OBSERVED_WAVE_AA.size), fill), np.full(2, 0.1))
-    assert np.isnan(found["dn4000"]).all()
-    assert np.isnan(found["ew_Halpha"]).all()
-    assert np.isnan(found["bpt_class"]).all()
+    assert np.isnan(found.breaks.dn4000).all()
+    assert np.isnan(found.lines.ew_of("Halpha")).all()
+    assert np.isnan(found.bpt_class).all()
 
 
 def test_unknown_redshift_measures_nothing(galaxies):
     found = sample_values(OBSERVED_WAVE_AA, galaxies.flux[:1], np.array([np.nan]))
-    assert all(np.isnan(column).all() for column in found.values())
+    assert all(np.isnan(column).all() for column in columns(found).values())
 
 
 def test_no_spectra_is_no_values():
     found = sample_values(OBSERVED_WAVE_AA, np.empty((0, OBSERVED_WAVE_AA.size)), np.empty(0))
-    assert set(found) == KEYS
-    assert all(column.shape == (0,) for column in found.values())
+    assert len(columns(found)) == 8
+    assert {column.shape[0] for column in columns(found).values()} == {0}
 
 
 def test_inverse_variance_adds_errors(galaxies):
     ivar = np.full(galaxies.flux.shape, 4.0)
     found = sample_values(OBSERVED_WAVE_AA, galaxies.flux, galaxies.redshift, ivar=ivar)
-    errors = {key for key in found if key.endswith("_error")}
-    assert errors == {f"{key}_error" for key in KEYS if key.startswith(("flux", "ew", "dn"))}
-    assert np.all(found["flux_Hbeta_error"] > 0)
+    errors = {name for name in columns(found) if name.endswith("_error")}
+    assert errors == {"breaks.dn4000_error", "breaks.d4000_error", "lines.flux_error", "lines.ew_error"}
+    assert np.all(found.lines.flux_error[:, COLUMN_OF_LINE["Hbeta"]] > 0)
 
 
 def test_redshifts_must_match_spectra(galaxies):
@@ -182,8 +200,8 @@ def test_lines_lost_in_the_scatter_are_not_detected(synthetic):
 
 
 def test_doublets_keep_the_ratios_of_atomic_physics(values):
-    np.testing.assert_allclose(values["flux_OIII_5007"] / values["flux_OIII_4959"], 2.98)
-    np.testing.assert_allclose(values["flux_NII_6583"] / values["flux_NII_6548"], 2.96)
+    np.testing.assert_allclose(values.lines.flux_of("OIII_5007") / values.lines.flux_of("OIII_4959"), 2.98)
+    np.testing.assert_allclose(values.lines.flux_of("NII_6583") / values.lines.flux_of("NII_6548"), 2.96)
 
 
 def test_indices_are_those_of_the_stars_alone(synthetic):

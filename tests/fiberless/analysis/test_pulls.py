@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from fiberless.analysis import gas
+from fiberless.analysis.gas import abundances as gas
 from fiberless.analysis.gas.bpt import log_ratio
 from fiberless.analysis.indices.breaks import break_strength
-from fiberless.analysis.indices.lick import composite_indices, lick_indices
+from fiberless.analysis.indices.lick import lick_indices
 from fiberless.analysis.indices.lick_system import lick_system_values
 from fiberless.analysis.lines.fit import fit_spectra
 from fiberless.analysis.lines.reported import REPORTED_LINES, line_values
@@ -146,7 +146,7 @@ def truth(survey) -> dict[str, FloatArray]:
             for key, name in NAMES_OF_BREAKS.items()
         }
         | {
-            f"magnitude_{band}": magnitude(survey.noiseless @ band_density(OBSERVED_WAVE_AA, band))
+            f"magnitudes.{band}": magnitude(survey.noiseless @ band_density(OBSERVED_WAVE_AA, band))
             for band in "gri"
         }
         | {"gas_sigma": survey.sigma_gas, "gas_velocity": np.zeros(N)}
@@ -155,15 +155,13 @@ def truth(survey) -> dict[str, FloatArray]:
 
 def true_indices(survey: Survey) -> dict[str, FloatArray]:
     stars, z = PixelFlux.of(OBSERVED_WAVE_AA, survey.stars), survey.redshift
-    found = lick_indices(stars, z)
-    own = dict(zip(found.names, found.value.T, strict=True))
-    own |= composite_indices(own)
+    own = lick_indices(stars, z).with_composites()
     fit = fit_spectra(stars, z)
     system = lick_system_values(
         stars, z, replace(fit, lines=np.zeros_like(fit.lines)), resampling_kms=PREDICTED_RESAMPLING_KMS
     )
-    return {f"lick {name}": value for name, value in own.items()} | {
-        f"lick_system {name}": value for name, value in system.items()
+    return {f"lick {name}": own.of(name) for name in own.names} | {
+        f"lick_system {name}": system.of(name) for name in system.names
     }
 
 
@@ -193,7 +191,10 @@ def true_derived(survey: Survey) -> dict[str, FloatArray]:
         "balmer_decrement": halpha / hbeta,
         "ebv_gas": ebv,
         "log_sfr_halpha": gas.log_sfr_halpha(halpha, survey.redshift, ebv=ebv),
-    } | {name: gas.oxygen_abundance(ratios[item.ratio], item) for name, item in gas.ABUNDANCES.items()}
+    } | {
+        f"abundances.{name}": gas.oxygen_abundance(ratios[item.ratio], item)
+        for name, item in gas.ABUNDANCES.items()
+    }
 
 
 def named(found: SpectrumMeasurements) -> dict[str, Measurement]:
@@ -244,7 +245,11 @@ def table(pulls: dict[str, FloatArray], of_nuclei: dict[str, BoolArray]) -> str:
 def test_every_quantity_is_counted(pulls):
     expected = {f"{kind} {name}" for kind in ("flux", "ew") for name in REPORTED_LINES}
     expected |= {"dn4000", "d4000", "gas_sigma", "gas_velocity", "balmer_decrement", "ebv_gas"}
-    expected |= {"log_sfr_halpha", *gas.ABUNDANCES, *(f"magnitude_{band}" for band in "gri")}
+    expected |= {
+        "log_sfr_halpha",
+        *(f"abundances.{name}" for name in gas.ABUNDANCES),
+        *(f"magnitudes.{band}" for band in "gri"),
+    }
     assert expected <= set(pulls)
     assert sum(name.startswith("lick ") for name in pulls) == 27
     assert sum(name.startswith("lick_system ") for name in pulls) == 27
@@ -283,12 +288,12 @@ def test_lines_without_noise_are_right(survey, truth):
     values = line_values(fit, with_errors=False)
     counted = survey.nucleus < MAX_NUCLEUS
     for name in ("OII_3727", "Hgamma", "Hbeta", "OIII_5007", "Halpha", "NII_6583", "SII_6716", "SII_6731"):
-        ratio = values[f"flux_{name}"] / truth[f"flux {name}"]
+        ratio = values.flux_of(name) / truth[f"flux {name}"]
         strong = counted & (truth[f"ew {name}"] > 3) & np.isfinite(ratio)
         assert np.median(ratio[strong]) == pytest.approx(1.0, abs=0.005), name
         assert strong.sum() > MIN_COUNT
     for name in ("Hgamma", "Hbeta", "OIII_5007", "OI_6300", "Halpha", "NII_6583", "SII_6716", "SII_6731"):
-        wrong = (values[f"flux_{name}"] / truth[f"flux {name}"] - 1) * truth[f"ew {name}"]
+        wrong = (values.flux_of(name) / truth[f"flux {name}"] - 1) * truth[f"ew {name}"]
         weak = counted & (truth[f"ew {name}"] > 0.1) & (truth[f"ew {name}"] < 3) & np.isfinite(wrong)
         assert abs(np.median(wrong[weak])) < 0.025, name
     counted &= truth["ew Halpha"] > 1

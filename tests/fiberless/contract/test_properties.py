@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fiberless.contract.properties import Flag, Measurement, summarise
+from fiberless.contract.measurements import summarise
+from fiberless.contract.properties import Flag, Measurement
 
 
 def test_intervals_of_25_samples_cover_a_new_draw_as_often_as_they_say():

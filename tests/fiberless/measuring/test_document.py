@@ -15,7 +15,7 @@ def test_the_page_names_every_measurement(galaxy):
     found = measure_observed(galaxy.wave_aa, galaxy.flux, galaxy.error**-2, 0.08)
     shown = PAGE.split("## Against")[0]
     for name in (*found.quantities, *found.classes):
-        if not name.startswith("magnitude_"):
+        if not name.startswith("magnitudes."):
             assert f"`{name}`" in shown, name
     assert all(name in shown for name in (*found.lines, *found.lick))
 

@@ -153,8 +153,8 @@ def test_rows_survive_the_file(write_sdss, tmp_path, suffix):
 
 def test_what_is_not_measured_is_masked_in_rows(write_sdss):
     table = row_table([measure_file(write_sdss()).document])
-    assert table["magnitude_u"].mask.all()
-    assert table["magnitude_u_flag"][0] == "out_of_band"
+    assert table["magnitudes_u"].mask.all()
+    assert table["magnitudes_u_flag"][0] == "out_of_band"
     assert str(table["flux_Halpha"].unit) == "1e-17 erg / (s cm2)"
 
 

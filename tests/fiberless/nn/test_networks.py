@@ -98,7 +98,9 @@ def test_a_galaxy_is_encoded_for_itself():
     network = _perturbed(ImageEncoder())
     image, photometry = _inputs(network)
     with torch.inference_mode():
-        assert torch.allclose(network(image, photometry)[:1], network(image[:1], photometry[:1]), atol=1e-6)
+        together, alone = network(image, photometry)[:1], network(image[:1], photometry[:1])
+    # sums of 512 products in float32, whose order BLAS chooses by the number of galaxies
+    assert torch.allclose(together, alone, atol=1e-5)
 
 
 def test_an_untrained_denoiser_knows_the_unit_normal():

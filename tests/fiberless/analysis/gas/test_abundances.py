@@ -17,10 +17,10 @@ from fiberless.astro.dust import cardelli_curve
 @pytest.mark.parametrize(
     ("name", "ratio", "expected"),
     [
-        ("oxygen_n2_pp04", -0.5, 8.615),
-        ("oxygen_o3n2_pp04", 1.0, 8.41),
-        ("oxygen_n2_m13", -0.5, 8.512),
-        ("oxygen_o3n2_m13", 1.0, 8.319),
+        ("n2_pp04", -0.5, 8.615),
+        ("o3n2_pp04", 1.0, 8.41),
+        ("n2_m13", -0.5, 8.512),
+        ("o3n2_m13", 1.0, 8.319),
     ],
 )
 def test_abundances_by_hand(name, ratio, expected):

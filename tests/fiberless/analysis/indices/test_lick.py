@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from fiberless.analysis.indices.lick import composite_indices, index_bands, lick_index, lick_indices
+from fiberless.analysis.indices.lick import (
+    COMPOSED_OF,
+    COMPOSITES,
+    LickValues,
+    composites,
+    index_bands,
+    lick_index,
+    lick_indices,
+)
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 
@@ -94,9 +102,16 @@ def test_a_gap_is_taken_to_be_like_the_rest():
 
 
 def test_composites_by_hand():
-    found = composite_indices({"Mgb": np.array([3.0]), "Fe5270": np.array([2.0]), "Fe5335": np.array([1.0])})
-    assert found["MgFe_prime"][0] == pytest.approx(np.sqrt(3 * (1.44 + 0.28)))
-    assert found["mean_Fe"][0] == 1.5
-    assert np.isnan(
-        composite_indices({"Mgb": np.array([-1.0]), "Fe5270": np.ones(1), "Fe5335": np.ones(1)})["MgFe_prime"]
-    ).all()
+    mgfe, mean = composites(np.array([3.0, -1.0]), np.array([2.0, 1.0]), np.array([1.0, 1.0]))
+    assert mgfe[0] == pytest.approx(np.sqrt(3 * (1.44 + 0.28)))
+    assert mean[0] == 1.5
+    assert np.isnan(mgfe[1])
+
+
+def test_composites_stand_at_the_end_and_have_no_error():
+    own = LickValues(COMPOSED_OF, np.array([[3.0, 2.0, 1.0]]), np.full((1, 3), 0.1))
+    both = own.with_composites()
+    assert both.names == (*COMPOSED_OF, *COMPOSITES)
+    assert both.of("mean_Fe").tolist() == [1.5]
+    assert both.error is not None
+    assert np.isnan(both.error[0]).tolist() == [False, False, False, True, True]

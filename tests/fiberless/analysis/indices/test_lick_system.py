@@ -82,14 +82,14 @@ def test_stars_are_taken_back_to_rest(sigma_kms):
     )
     for name, expected in at_rest().items():
         tolerance = 0.003 if index_bands()[name].unit == "mag" else 0.02 + 0.02 * abs(expected)
-        assert found[name][0] == pytest.approx(expected, abs=tolerance), name
+        assert found.of(name)[0] == pytest.approx(expected, abs=tolerance), name
 
 
 def test_without_sigma_the_motions_stay_in():
     pixels, z = galaxy(300.0)
     fit = fit_spectra(pixels, z)
-    plain = lick_system_values(pixels, z, fit)["Fe5335"][0]
-    corrected = lick_system_values(pixels, z, fit, sigma_star_kms=np.array([300.0]))["Fe5335"][0]
+    plain = lick_system_values(pixels, z, fit).of("Fe5335")[0]
+    corrected = lick_system_values(pixels, z, fit, sigma_star_kms=np.array([300.0])).of("Fe5335")[0]
     assert plain < 0.8 * corrected
 
 
@@ -105,9 +105,9 @@ def test_what_is_not_covered_has_no_index():
     hole = (OBSERVED_WAVE_AA > 5100 * (1 + REDSHIFT)) & (OBSERVED_WAVE_AA < 5230 * (1 + REDSHIFT))
     pixels = PixelFlux.of(OBSERVED_WAVE_AA, np.where(hole, np.nan, pixels.flux))
     found = lick_system_values(pixels, z, fit_spectra(pixels, z))
-    assert np.isnan(found["Mgb"][0])
-    assert np.isnan(found["MgFe_prime"][0])
-    assert np.isfinite(found["Fe5335"][0])
+    assert np.isnan(found.of("Mgb")[0])
+    assert np.isnan(found.of("MgFe_prime")[0])
+    assert np.isfinite(found.of("Fe5335")[0])
 
 
 def test_noise_scatters_less_at_the_lower_resolution():
@@ -118,5 +118,5 @@ def test_noise_scatters_less_at_the_lower_resolution():
     drawn = lick_system_scatter(noisy, z, fit, rng=np.random.default_rng(2), draws=60)
     own = lick_indices(noisy, z)
     for name, error in zip(own.names, own.error[0], strict=True):
-        ratio = drawn[name].std() / error
+        ratio = drawn.of(name).std() / error
         assert 0.5 < ratio < 1.15, name

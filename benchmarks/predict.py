@@ -29,8 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from fiberless.contract import PredictionOptions, PredictionRequest  # noqa: E402
 from fiberless.contract.manifest import resolve_version  # noqa: E402
+from fiberless.inference import family, report  # noqa: E402
 from fiberless.inference import predictor as predictor_module  # noqa: E402
-from fiberless.inference import report  # noqa: E402
 from fiberless.inference.conditioning import prepare  # noqa: E402
 from fiberless.inference.latent import LatentFamily  # noqa: E402
 from fiberless.inference.predictor import Predictor, load_predictor  # noqa: E402
@@ -43,7 +43,7 @@ STAGES: Final[Mapping[str, tuple[tuple[Any, str], ...]]] = {
     "images": ((predictor_module, "prepare"), (LatentFamily, "encode")),
     "sampler": ((LatentFamily, "draw"),),
     "score": ((LatentFamily, "score"),),
-    "decode and resample": ((LatentFamily, "decode_rest"), (report, "resample_log_flux")),
+    "decode and resample": ((LatentFamily, "decode_rest"), (family, "resample_log_flux")),
     "spread": ((report, "observed_spread"),),
     "measurements": ((report, "measure_candidates"),),
 }

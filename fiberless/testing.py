@@ -19,7 +19,7 @@ from fiberless.inference.basis import LatentScaler, SpectralBasis, amplitude, ln
 from fiberless.inference.cascade import CascadeFamily, CascadeSampling
 from fiberless.inference.conditioning import ConditionScaler, conditions_of
 from fiberless.inference.latent import LatentFamily
-from fiberless.inference.physical import PHYSICAL_NAMES, reduced
+from fiberless.inference.physical import PHYSICAL_NAMES, PhysicalQuantities, reduced
 from fiberless.inference.spectrum_scaler import SpectrumScaler, ln_aperture_flux
 from fiberless.inference.store import save_cascade, save_version
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
@@ -227,13 +227,11 @@ def toy_family() -> LatentFamily:
     )
 
 
-def _toy_quantities() -> dict[str, FloatArray]:
+def _toy_quantities() -> PhysicalQuantities:
     """Physical quantities of the toy galaxies, unrelated to them, in the ranges of real ones."""
     rng = np.random.default_rng(1)
     typical = (2.1, 0.4, -0.1, 0.4, 10.5, 0.0, 8.9, 0.7, -0.2, 0.1, 0.4)
-    return {
-        name: rng.normal(mean, 0.2, _GALAXIES) for name, mean in zip(PHYSICAL_NAMES, typical, strict=True)
-    }
+    return PhysicalQuantities(*(rng.normal(mean, 0.2, _GALAXIES) for mean in typical))
 
 
 def _toy_networks() -> tuple[ImageEncoder, LatentEncoder, LatentDenoiser]:

@@ -1,7 +1,7 @@
 """`Measurement`, `Classification` and `Properties`: what a spectrum yields, never a bare number."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -125,3 +125,20 @@ class Properties(_Frozen):
     lick_system: dict[str, Measurement] = Field(
         default_factory=dict, description="The same indices at the resolution of the Lick system"
     )
+
+    def flagged(self, flag: Flag) -> Self:
+        """The same with another flag wherever it is `ok`."""
+        return cast(Self, _flagged(self, flag))
+
+
+def _flagged(item: Any, flag: Flag) -> Any:
+    match item:
+        case Measurement() | Classification():
+            return item.model_copy(update={"flag": flag}) if item.flag is Flag.OK else item
+        case BaseModel():
+            fields = {name: _flagged(getattr(item, name), flag) for name in type(item).model_fields}
+            return item.model_copy(update=fields)
+        case dict():
+            return {name: _flagged(value, flag) for name, value in item.items()}
+        case _:
+            return item

@@ -213,7 +213,7 @@ def _quantities(
     r_total = 10 ** (0.4 * (22.5 - _r_magnitude(prepared, photometry)))
     latent_values = {"redshift": parts.redshift}
     if parts.physical.shape[-1] == len(PHYSICAL_NAMES):
-        latent_values |= absolute(parts.physical, parts.redshift, r_total[:, None])
+        latent_values |= absolute(parts.physical, parts.redshift, r_total[:, None]).named()
     found: list[TargetTable] = []
     for start in range(0, len(latent), _BLOCK):
         rows = slice(start, start + _BLOCK)

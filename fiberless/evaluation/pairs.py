@@ -18,7 +18,7 @@ from fiberless.evaluation.targets import SPECTRAL_TARGETS, measure_targets
 from fiberless.inference.basis import amplitude, ln_mean_flux
 from fiberless.inference.conditioning import Conditions, conditions_of
 from fiberless.inference.latent import LatentFamily
-from fiberless.inference.physical import PHYSICAL_NAMES, reduced, true_physical
+from fiberless.inference.physical import PHYSICAL_NAMES, PhysicalQuantities, reduced, true_physical
 
 __all__ = [
     "BaselineRows",
@@ -93,7 +93,7 @@ def read_held_out(data: ShardSet, *, r_limit: float, limit: int | None, progress
     redshift = data.truth("redshift", limit=limit)[rows]
     ln_flux = ln_shape + ln_norm.astype(np.float32)[:, None]
     truth = measure_many(ln_flux, redshift, stage="truth", progress=progress)
-    physical = {name: values[rows] for name, values in true_physical(data, limit=limit).items()}
+    physical = true_physical(data, limit=limit)[rows].named()
     return HeldOut(
         conditions=conditions,
         truth=truth.only(SPECTRAL_TARGETS).also(physical),
@@ -108,7 +108,7 @@ def true_latents(family: LatentFamily, pairs: HeldOut) -> FloatArray:
     whitened = family.basis.whiten(family.basis.encode(pairs.ln_flux_rest))
     columns = None
     if len(family.latent_scaler.physical_median):
-        physical = {name: pairs.truth[name] for name in PHYSICAL_NAMES}
+        physical = PhysicalQuantities(*(pairs.truth[name] for name in PHYSICAL_NAMES))
         columns = reduced(physical, redshift, conditions.r_total_nmgy)
     return family.latent_scaler.to_latent(redshift, level, whitened, columns)
 
@@ -132,7 +132,7 @@ def read_baseline_rows(data: ShardSet, n: int, *, images: bool, progress: Progre
     ln_flux = data.column("ln_shape", limit=n)
     ln_flux += data.truth("ln_norm", limit=n).astype(np.float32)[:, None]
     truth = measure_many(ln_flux, data.truth("redshift", limit=n), stage="baseline truth", progress=progress)
-    truth = truth.also(true_physical(data, limit=n))
+    truth = truth.also(true_physical(data, limit=n).named())
     photometry, pixels = [], []
     for shard in data.shards():
         conditions = conditions_of(shard["image"].astype(np.float32), shard["ebv"])

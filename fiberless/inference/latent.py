@@ -12,7 +12,7 @@ from fiberless.astro.bands import nmgy_to_flambda, pivot_aa
 from fiberless.inference.basis import LatentScaler, SpectralBasis, without_amplitude
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.family import Candidates, Family, OnStep, SpectralGrid, contrastive_score, medoid
-from fiberless.inference.physical import PHYSICAL_NAMES, absolute
+from fiberless.inference.physical import absolute
 from fiberless.inference.sampler import Seeds, initial_noise, sample
 from fiberless.nn import ImageEncoder, LatentDenoiser, LatentEncoder
 
@@ -125,8 +125,7 @@ class LatentFamily(Family):
         parts = self.latent_scaler.from_latent(latents)
         if not parts.physical.shape[-1]:
             return parts.physical
-        values = absolute(parts.physical, parts.redshift, np.expand_dims(r_total_nmgy, -1))
-        return np.stack([values[name] for name in PHYSICAL_NAMES], axis=-1)
+        return absolute(parts.physical, parts.redshift, np.expand_dims(r_total_nmgy, -1)).columns()
 
     def candidates(
         self, conditions: Conditions, seeds: Seeds, *, n: int, steps: int, on_step: OnStep | None = None

@@ -4,39 +4,74 @@ Whole-galaxy quantities are written relative to the r-band luminosity inside 7",
 goes with its redshift.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
-from fiberless.arrays import FloatArray
+from fiberless.arrays import FloatArray, IntArray
 from fiberless.astro.cosmology import luminosity_distance_cm
 from fiberless.datasets.shards import ShardSet
 
-__all__ = ["MIN_LOG_SSFR", "PHYSICAL_NAMES", "absolute", "reduced", "true_physical"]
+__all__ = ["MIN_LOG_SSFR", "PHYSICAL_NAMES", "PhysicalQuantities", "absolute", "reduced", "true_physical"]
 
-PHYSICAL_NAMES: Final = (
-    "log_sigma",
-    "log_age",
-    "metallicity",
-    "av",
-    "log_stellar_mass",
-    "log_sfr",
-    "oxygen",
-    "log_age_mass",
-    "metallicity_mass",
-    "log_ml_living",
-    "log_ml_formed",
-)
-"""lg σ* / (km/s); lg age / Gyr and [M/H], weighted by the fibre's light at 5070–5950 Å rest; A_V of that
-light in mag; lg living stellar mass / M☉ and lg SFR / (M☉/yr) of the whole galaxy; 12 + lg O/H; lg age / Gyr
-and [M/H] weighted by the mass formed of the fibre's stars; lg of their living and of their formed mass over
-their light before dust, M☉ / L☉ in SDSS r."""
+
+@dataclass(frozen=True, eq=False)
+class PhysicalQuantities:
+    """Physical quantities of galaxies or of their candidates: arrays of one shape; NaN where unknown.
+
+    The order of the fields is that of the latent, an on-disk format: add at the end, never rename.
+
+    Parameters
+    ----------
+    log_sigma : lg σ* / (km/s)
+    log_age, metallicity : lg age / Gyr and [M/H], weighted by the fibre's light at 5070–5950 Å rest
+    av : A_V of that light, mag
+    log_stellar_mass, log_sfr : lg living stellar mass / M☉ and lg SFR / (M☉/yr) of the whole galaxy
+    oxygen : 12 + lg O/H
+    log_age_mass, metallicity_mass : lg age / Gyr and [M/H], by the mass formed of the fibre's stars
+    log_ml_living, log_ml_formed : lg of their living and of their formed mass over their light before dust,
+        M☉ / L☉ in SDSS r
+
+    """
+
+    log_sigma: FloatArray
+    log_age: FloatArray
+    metallicity: FloatArray
+    av: FloatArray
+    log_stellar_mass: FloatArray
+    log_sfr: FloatArray
+    oxygen: FloatArray
+    log_age_mass: FloatArray
+    metallicity_mass: FloatArray
+    log_ml_living: FloatArray
+    log_ml_formed: FloatArray
+
+    @classmethod
+    def of_columns(cls, columns: FloatArray) -> Self:
+        """Quantities (...) of an array (..., 11)."""
+        return cls(*np.moveaxis(columns, -1, 0))
+
+    def columns(self) -> FloatArray:
+        """All quantities as one array (..., 11) float64."""
+        return np.stack(
+            [np.asarray(getattr(self, name), dtype=np.float64) for name in PHYSICAL_NAMES], axis=-1
+        )
+
+    def named(self) -> Mapping[str, FloatArray]:
+        """The fields by name."""
+        return MappingProxyType(vars(self))
+
+    def __getitem__(self, rows: slice | IntArray) -> Self:
+        return type(self)(*(values[rows] for values in vars(self).values()))
+
+
+PHYSICAL_NAMES: Final = tuple(field.name for field in fields(PhysicalQuantities))
+"""Names of the quantities in the order of the latent."""
 MIN_LOG_SSFR: Final = -13.0
 """Specific star-formation rates below 1e-13 / yr are no longer told apart."""
-_MASS, _SFR, _LIVING, _FORMED = (
-    PHYSICAL_NAMES.index(name) for name in ("log_stellar_mass", "log_sfr", "log_ml_living", "log_ml_formed")
-)
 _TRUTH: Final = MappingProxyType(
     {
         "log_sigma": "sigma_star",
@@ -54,12 +89,12 @@ _TRUTH: Final = MappingProxyType(
 )
 
 
-def reduced(values: dict[str, FloatArray], redshift: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:
+def reduced(values: PhysicalQuantities, redshift: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:
     """Write quantities as the latent holds them: mass over light, SFR over mass, formed over living mass.
 
     Parameters
     ----------
-    values : {name: (N,)} for each of `PHYSICAL_NAMES`; NaN where unknown
+    values : (N,) each
     redshift : (N,)
     r_total_nmgy : (N,) positive r flux inside 7"
 
@@ -68,14 +103,16 @@ def reduced(values: dict[str, FloatArray], redshift: FloatArray, r_total_nmgy: F
     (N, 11) float64
 
     """
-    columns = np.stack([np.asarray(values[name], dtype=np.float64) for name in PHYSICAL_NAMES], axis=-1)
-    columns[..., _SFR] = np.maximum(columns[..., _SFR] - columns[..., _MASS], MIN_LOG_SSFR)
-    columns[..., _MASS] -= _log_light(redshift, r_total_nmgy)
-    columns[..., _FORMED] -= columns[..., _LIVING]
-    return columns
+    written = replace(
+        values,
+        log_sfr=np.maximum(values.log_sfr - values.log_stellar_mass, MIN_LOG_SSFR),
+        log_stellar_mass=values.log_stellar_mass - _log_light(redshift, r_total_nmgy),
+        log_ml_formed=values.log_ml_formed - values.log_ml_living,
+    )
+    return written.columns()
 
 
-def absolute(columns: FloatArray, redshift: FloatArray, r_total_nmgy: FloatArray) -> dict[str, FloatArray]:
+def absolute(columns: FloatArray, redshift: FloatArray, r_total_nmgy: FloatArray) -> PhysicalQuantities:
     """Invert `reduced`; A_V is not negative, and no more mass lives than was formed.
 
     Parameters
@@ -83,41 +120,32 @@ def absolute(columns: FloatArray, redshift: FloatArray, r_total_nmgy: FloatArray
     columns : (..., 11)
     redshift, r_total_nmgy : broadcastable to (...)
 
-    Returns
-    -------
-    {name: (...) float64}
-
     """
-    mass = columns[..., _MASS] + _log_light(redshift, r_total_nmgy)
-    values = {name: columns[..., i] for i, name in enumerate(PHYSICAL_NAMES)}
-    ssfr = np.maximum(columns[..., _SFR], MIN_LOG_SSFR)
-    formed = values["log_ml_living"] + np.maximum(values["log_ml_formed"], 0.0)
-    return values | {
-        "log_stellar_mass": mass,
-        "log_sfr": ssfr + mass,
-        "av": np.maximum(values["av"], 0.0),
-        "log_ml_formed": formed,
-    }
+    read = PhysicalQuantities.of_columns(columns)
+    mass = read.log_stellar_mass + _log_light(redshift, r_total_nmgy)
+    return replace(
+        read,
+        log_stellar_mass=mass,
+        log_sfr=np.maximum(read.log_sfr, MIN_LOG_SSFR) + mass,
+        av=np.maximum(read.av, 0.0),
+        log_ml_formed=read.log_ml_living + np.maximum(read.log_ml_formed, 0.0),
+    )
 
 
-def true_physical(data: ShardSet, *, limit: int | None = None) -> dict[str, FloatArray]:
-    """True quantities of a data set's galaxies, as `absolute` gives them; NaN where the set does not know.
-
-    Returns
-    -------
-    {name: (N,) float64}
-
-    """
+def true_physical(data: ShardSet, *, limit: int | None = None) -> PhysicalQuantities:
+    """True quantities (N,) of a data set's galaxies, as `absolute` gives them; NaN where it does not know."""
     known = set(data.info.truth_names)
     n = len(data) if limit is None else min(limit, len(data))
-    values = {
-        name: data.truth(column, limit=limit) if column in known else np.full(n, np.nan)
-        for name, column in _TRUTH.items()
-    }
+    found = PhysicalQuantities(
+        *(
+            data.truth(_TRUTH[name], limit=limit) if _TRUTH[name] in known else np.full(n, np.nan)
+            for name in PHYSICAL_NAMES
+        )
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        values["log_sigma"] = np.log10(values["log_sigma"])
-    values["log_sfr"] = np.maximum(values["log_sfr"], values["log_stellar_mass"] + MIN_LOG_SSFR)
-    return values
+        log_sigma = np.log10(found.log_sigma)
+    log_sfr = np.maximum(found.log_sfr, found.log_stellar_mass + MIN_LOG_SSFR)
+    return replace(found, log_sigma=log_sigma, log_sfr=log_sfr)
 
 
 def _log_light(redshift: FloatArray, r_total_nmgy: FloatArray) -> FloatArray:

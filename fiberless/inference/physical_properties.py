@@ -6,7 +6,8 @@ import numpy as np
 
 from fiberless.arrays import FloatArray
 from fiberless.contract.measurements import summarise
-from fiberless.contract.properties import Flag, Measurement
+from fiberless.contract.properties import INTERVAL_LEVEL, Flag, Measurement
+from fiberless.inference.physical import PhysicalQuantities
 
 __all__ = ["MIN_EW_HALPHA_AA", "MIN_SIGMA_KMS", "physical_properties"]
 
@@ -23,31 +24,29 @@ _METHOD: Final = (
 
 
 def physical_properties(
-    physical: dict[str, FloatArray], ew_halpha: Measurement, *, level: float = 0.68
+    physical: PhysicalQuantities, ew_halpha: Measurement, *, level: float = INTERVAL_LEVEL
 ) -> dict[str, Measurement]:
-    """Medians and intervals by the names of `Properties`; empty if the model has no such quantities.
+    """Medians and intervals by the names of `Properties`.
 
     Parameters
     ----------
-    physical : {name: (K,)}, see `fiberless.inference.physical.PHYSICAL_NAMES`
+    physical : (K,) of each candidate
     ew_halpha : rest-frame equivalent width of Hα, Å; decides whether the gas metallicity can be trusted
 
     """
-    if not physical:
-        return {}
     samples = {
-        "velocity_dispersion": (10 ** physical["log_sigma"], "km / s"),
-        "stellar_age": (10 ** physical["log_age"], "Gyr"),
-        "stellar_metallicity": (physical["metallicity"], "dex"),
-        "stellar_age_mass": (10 ** physical["log_age_mass"], "Gyr"),
-        "stellar_metallicity_mass": (physical["metallicity_mass"], "dex"),
-        "log_ml_living_r": (physical["log_ml_living"], "dex(solMass / solLum)"),
-        "log_ml_formed_r": (physical["log_ml_formed"], "dex(solMass / solLum)"),
-        "ebv_stars": (physical["av"] / _RV, "mag"),
-        "log_stellar_mass": (physical["log_stellar_mass"], "dex(solMass)"),
-        "log_sfr": (physical["log_sfr"], "dex(solMass / yr)"),
-        "log_ssfr": (physical["log_sfr"] - physical["log_stellar_mass"], "dex(1 / yr)"),
-        "gas_metallicity": (physical["oxygen"], ""),
+        "velocity_dispersion": (10**physical.log_sigma, "km / s"),
+        "stellar_age": (10**physical.log_age, "Gyr"),
+        "stellar_metallicity": (physical.metallicity, "dex"),
+        "stellar_age_mass": (10**physical.log_age_mass, "Gyr"),
+        "stellar_metallicity_mass": (physical.metallicity_mass, "dex"),
+        "log_ml_living_r": (physical.log_ml_living, "dex(solMass / solLum)"),
+        "log_ml_formed_r": (physical.log_ml_formed, "dex(solMass / solLum)"),
+        "ebv_stars": (physical.av / _RV, "mag"),
+        "log_stellar_mass": (physical.log_stellar_mass, "dex(solMass)"),
+        "log_sfr": (physical.log_sfr, "dex(solMass / yr)"),
+        "log_ssfr": (physical.log_sfr - physical.log_stellar_mass, "dex(1 / yr)"),
+        "gas_metallicity": (physical.oxygen, ""),
     }
     flags = _flags(samples["velocity_dispersion"][0], ew_halpha)
     return {

@@ -32,7 +32,7 @@ from fiberless.contract.properties import Flag, Properties
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
 from fiberless.inference.family import Candidates, SpectralGrid
 from fiberless.inference.outlier_score import OutlierScore, reported
-from fiberless.inference.physical import PHYSICAL_NAMES
+from fiberless.inference.physical import PhysicalQuantities
 from fiberless.inference.physical_properties import physical_properties
 from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
 
@@ -67,10 +67,10 @@ class Drawn:
     r_magnitude: float
     outliers: tuple[OutlierScore, ...]
 
-    def physical(self) -> dict[str, FloatArray]:
-        """Physical quantities {name: (K,)} of `PHYSICAL_NAMES`; empty if the model has none."""
-        columns = np.moveaxis(self.candidates.physical, -1, 0)
-        return dict(zip(PHYSICAL_NAMES, columns, strict=True)) if len(columns) else {}
+    def physical(self) -> PhysicalQuantities | None:
+        """Physical quantities (K,) of the candidates; None if the model has none."""
+        columns = self.candidates.physical
+        return PhysicalQuantities.of_columns(columns) if columns.shape[-1] else None
 
     def spread(self, flux: FloatArray, redshift_shown: float) -> ObservedSpread:
         """How much the candidates differ, as `fiberless.inference.spread` takes it in the rest frame."""
@@ -94,7 +94,7 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
     shown = 0 if is_best else int(np.flatnonzero(order == candidates.medoid)[0])
     unordered = np.exp(candidates.ln_flux_observed())
     flux = unordered[order]
-    physical = {key: values[order] for key, values in drawn.physical().items()}
+    physical = drawn.physical()
     name = prediction_id(request, engine.manifest)
     warnings = _warnings(request, drawn, engine.manifest)
     prediction = Prediction(
@@ -107,7 +107,7 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
             flux[shown], drawn.spread(unordered, redshift[shown]), redshift[shown], request.options.select
         ),
         candidates=_candidates(candidates.score[order], redshift),
-        properties=_properties(flux, redshift, physical, warnings),
+        properties=_properties(flux, redshift, physical and physical[order], warnings),
         provenance=_provenance(request, engine),
     )
     return PredictionResult(
@@ -169,32 +169,22 @@ def _warnings(request: PredictionRequest, drawn: Drawn, manifest: Manifest) -> t
 def _properties(
     flux: FloatArray,
     redshift: FloatArray,
-    physical: dict[str, FloatArray],
+    physical: PhysicalQuantities | None,
     warnings: tuple[PredictionWarning, ...],
 ) -> Properties:
     measured = measure_candidates(
         OBSERVED_WAVE_AA,
         flux,
         redshift,
-        sigma_star_kms=10 ** physical["log_sigma"] if physical else None,
+        sigma_star_kms=None if physical is None else 10**physical.log_sigma,
         level=INTERVAL_LEVEL,
     )
-    measured = measured.model_copy(
-        update=physical_properties(physical, measured.lines["Halpha"].ew, level=INTERVAL_LEVEL)
-    )
+    if physical is not None:
+        told = physical_properties(physical, measured.lines["Halpha"].ew, level=INTERVAL_LEVEL)
+        measured = measured.model_copy(update=told)
     if any(warning.code == Flag.OUTSIDE_TRAINING_RANGE for warning in warnings):
-        return Properties.model_validate(_flagged(measured.model_dump(), Flag.OUTSIDE_TRAINING_RANGE))
+        return measured.flagged(Flag.OUTSIDE_TRAINING_RANGE)
     return measured
-
-
-def _flagged(node: Any, flag: Flag) -> Any:
-    """Copy of a document in which each flag that was `ok` is another one."""
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: flag if key == "flag" and value == Flag.OK else _flagged(value, flag)
-        for key, value in node.items()
-    }
 
 
 def _provenance(request: PredictionRequest, engine: Engine) -> Provenance:

@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from fiberless.contract.measurements import summarise
-from fiberless.contract.properties import Flag, Measurement
+from fiberless.contract.properties import Classification, Flag, LineMeasurement, Measurement, Properties
 
 
 def test_intervals_of_25_samples_cover_a_new_draw_as_often_as_they_say():
@@ -32,3 +32,22 @@ def test_what_most_candidates_cannot_show_is_null_and_flagged():
 def test_a_measurement_is_never_nan():
     with pytest.raises(ValidationError):
         Measurement(value=float("nan"), lower=0, upper=1, unit="", method="m")
+
+
+def test_only_what_was_ok_gets_another_flag():
+    good = Measurement(value=1.0, lower=0.5, upper=1.5, unit="", method="")
+    weak = good.model_copy(update={"flag": Flag.LOW_CONFIDENCE})
+    kind = Classification(value="agn", probabilities={"agn": 1.0}, method="")
+    found = Properties(
+        redshift=good,
+        dn4000=weak,
+        agn_probability=good,
+        bpt_class=kind,
+        lines={"Halpha": LineMeasurement(flux=good, ew=weak)},
+        lick={"Hbeta": good},
+    ).flagged(Flag.OUTSIDE_TRAINING_RANGE)
+    outside, low = Flag.OUTSIDE_TRAINING_RANGE, Flag.LOW_CONFIDENCE
+    assert [found.redshift.flag, found.dn4000.flag, found.bpt_class.flag] == [outside, low, outside]
+    assert [found.lines["Halpha"].flux.flag, found.lines["Halpha"].ew.flag] == [outside, low]
+    assert found.lick["Hbeta"] == good.model_copy(update={"flag": outside})
+    assert found.velocity_dispersion is None

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from fiberless.analysis.measure import measure_candidates
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.contract.properties import Classification, Flag, Measurement, Properties
-from fiberless.inference.physical import PHYSICAL_NAMES
+from fiberless.inference.physical import PhysicalQuantities
 from fiberless.inference.physical_properties import physical_properties
 
 PAGE = Path(__file__).parents[3] / "docs" / "properties.md"
@@ -32,7 +32,7 @@ def properties() -> Properties:
     """All properties of three flat spectra, and what a model tells."""
     flux = np.ones((3, OBSERVED_WAVE_AA.size))
     found = measure_candidates(OBSERVED_WAVE_AA, flux, np.full(3, 0.1))
-    told = physical_properties({name: np.ones(3) for name in PHYSICAL_NAMES}, found.lines["Halpha"].ew)
+    told = physical_properties(PhysicalQuantities.of_columns(np.ones((3, 11))), found.lines["Halpha"].ew)
     return found.model_copy(update=told)
 
 

@@ -19,8 +19,7 @@ from fiberless.arrays import FloatArray
 from fiberless.contract.manifest import Manifest
 from fiberless.evaluation.pairs import measure_many
 from fiberless.evaluation.sampling import in_half_precision, seeds_of
-from fiberless.evaluation.target_table import TargetTable
-from fiberless.evaluation.targets import measure_observed_targets, measure_targets
+from fiberless.evaluation.target_table import TargetTable, measure_observed_targets, measure_targets
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.family import Candidates, Family, SpectralGrid
 

@@ -3,7 +3,7 @@
 Only `true_latents` asks for a model; all else serves every family.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +13,8 @@ import numpy as np
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.datasets.shards import ShardSet
 from fiberless.errors import UsageError
-from fiberless.evaluation.target_table import TargetTable
-from fiberless.evaluation.targets import SPECTRAL_TARGETS, measure_targets
+from fiberless.evaluation.target_table import TargetTable, measure_targets
+from fiberless.evaluation.targets import SPECTRAL_TARGETS
 from fiberless.inference.basis import amplitude, ln_mean_flux
 from fiberless.inference.conditioning import Conditions, conditions_of
 from fiberless.inference.latent import LatentFamily
@@ -149,7 +149,7 @@ def measure_many(
     ln_flux: FloatArray,
     redshift: FloatArray,
     *,
-    measure: Callable[[FloatArray, FloatArray], Mapping[str, FloatArray]] = measure_targets,
+    measure: Callable[[FloatArray, FloatArray], TargetTable] = measure_targets,
     stage: str = "",
     progress: Progress = lambda *_: None,
 ) -> TargetTable:
@@ -165,6 +165,6 @@ def measure_many(
     with ThreadPoolExecutor(_THREADS) as pool:
         jobs = pool.map(lambda rows: measure(ln_flux[rows], redshift[rows]), pieces)
         for part, rows in zip(jobs, pieces, strict=True):
-            parts.append(TargetTable.from_arrays(part))
+            parts.append(part)
             progress(stage, min(rows.stop, len(redshift)), len(redshift))
     return TargetTable.joined(parts)

@@ -6,10 +6,13 @@ from typing import Self
 
 import numpy as np
 
+from fiberless.analysis.gas.bpt import RETIRED_EW_AA
+from fiberless.analysis.measure import LINES, sample_values
 from fiberless.arrays import FloatArray, IntArray
-from fiberless.evaluation.targets import CLASS, TARGETS
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
+from fiberless.evaluation.targets import CLASS, EW_FLOOR_AA, TARGETS
 
-__all__ = ["TargetTable"]
+__all__ = ["TargetTable", "measure_observed_targets", "measure_targets"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,5 +77,34 @@ class TargetTable:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> Self:
-        """Invert `to_arrays`; what `targets.measure_targets` gives is read alike."""
+        """Invert `to_arrays`."""
         return cls({name: values for name, values in arrays.items() if name != CLASS}, arrays[CLASS])
+
+
+def measure_targets(ln_flux_rest: FloatArray, redshift: FloatArray) -> TargetTable:
+    """`SPECTRAL_TARGETS` and classes of N spectra.
+
+    Parameters
+    ----------
+    ln_flux_rest : (N, 3902) ln of the observed F_λ in 1e-17 erg/(s cm2 Å) on the rest grid
+    redshift : (N,)
+
+    """
+    return measure_observed_targets(resample_log_flux(ln_flux_rest, redshift, OBSERVED_WAVE_AA), redshift)
+
+
+def measure_observed_targets(ln_flux_observed: FloatArray, redshift: FloatArray) -> TargetTable:
+    """Targets of N spectra as `measure_targets` gives them, of (N, 4500) on the observed grid."""
+    values = sample_values(OBSERVED_WAVE_AA, np.exp(ln_flux_observed), redshift)
+    targets = {"redshift": values.redshift, "dn4000": values.breaks.dn4000}
+    for name in LINES:
+        ew, line_flux = values.lines.ew_of(name), values.lines.flux_of(name)
+        targets[f"log_ew_{name}"] = np.log10(np.maximum(ew, EW_FLOOR_AA))
+        # a flux is floored where its equivalent width is, so that both saturate together
+        floor = line_flux * EW_FLOOR_AA / np.where(ew == 0, np.nan, ew)
+        targets[f"log_flux_{name}"] = np.log10(np.maximum(line_flux, np.abs(floor)))
+    emits = values.lines.ew_of("Halpha") > RETIRED_EW_AA
+    for name, above, below in (("n2", "NII_6583", "Halpha"), ("o3", "OIII_5007", "Hbeta")):
+        ratio = targets[f"log_flux_{above}"] - targets[f"log_flux_{below}"]
+        targets[name] = np.where(emits, ratio, np.nan)
+    return TargetTable(targets, values.bpt_class)

@@ -3,24 +3,19 @@
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from fiberless.analysis.gas.bpt import RETIRED_EW_AA
-from fiberless.analysis.measure import LINES, sample_values
-from fiberless.arrays import FloatArray
-from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
+from fiberless.analysis.measure import LINES
 
 __all__ = [
     "CLASS",
+    "EW_FLOOR_AA",
     "PHYSICAL_TARGETS",
     "SPECTRAL_TARGETS",
     "TARGETS",
     "TargetLabel",
-    "measure_observed_targets",
-    "measure_targets",
 ]
 
-_EW_FLOOR_AA: Final = 0.1
+EW_FLOOR_AA: Final = 0.1
+"""Equivalent widths below it are not told apart."""
 CLASS: Final = "bpt_class"
 """Key of the ionisation class, values of `fiberless.analysis.gas.bpt.BptClass`."""
 
@@ -68,37 +63,3 @@ PHYSICAL_TARGETS: Final = MappingProxyType(
 
 TARGETS: Final = MappingProxyType({**SPECTRAL_TARGETS, **PHYSICAL_TARGETS})
 """All quantities that are scored."""
-
-
-def measure_targets(ln_flux_rest: FloatArray, redshift: FloatArray) -> dict[str, FloatArray]:
-    """Targets of N spectra.
-
-    Parameters
-    ----------
-    ln_flux_rest : (N, 3902) ln of the observed F_λ in 1e-17 erg/(s cm2 Å) on the rest grid
-    redshift : (N,)
-
-    Returns
-    -------
-    dict of (N,) float64, keys of `SPECTRAL_TARGETS` and `CLASS`; NaN where not measurable
-
-    """
-    return measure_observed_targets(resample_log_flux(ln_flux_rest, redshift, OBSERVED_WAVE_AA), redshift)
-
-
-def measure_observed_targets(ln_flux_observed: FloatArray, redshift: FloatArray) -> dict[str, FloatArray]:
-    """Targets of N spectra as `measure_targets` gives them, of (N, 4500) on the observed grid."""
-    flux = np.exp(ln_flux_observed)
-    values = sample_values(OBSERVED_WAVE_AA, flux, redshift)
-    targets = {"redshift": values.redshift, "dn4000": values.breaks.dn4000, CLASS: values.bpt_class}
-    for name in LINES:
-        ew, line_flux = values.lines.ew_of(name), values.lines.flux_of(name)
-        targets[f"log_ew_{name}"] = np.log10(np.maximum(ew, _EW_FLOOR_AA))
-        # a flux is floored where its equivalent width is, so that both saturate together
-        floor = line_flux * _EW_FLOOR_AA / np.where(ew == 0, np.nan, ew)
-        targets[f"log_flux_{name}"] = np.log10(np.maximum(line_flux, np.abs(floor)))
-    emits = values.lines.ew_of("Halpha") > RETIRED_EW_AA
-    for name, above, below in (("n2", "NII_6583", "Halpha"), ("o3", "OIII_5007", "Hbeta")):
-        ratio = targets[f"log_flux_{above}"] - targets[f"log_flux_{below}"]
-        targets[name] = np.where(emits, ratio, np.nan)
-    return targets

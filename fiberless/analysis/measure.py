@@ -180,11 +180,14 @@ def measure_candidates(
     """
     z = np.asarray(redshift, dtype=np.float64)
     pixels = PixelFlux.of(wave_aa, flux)
+    # starlight and emission lines, fitted once
     fit = fit_spectra(pixels, z, resampling_kms=PREDICTED_RESAMPLING_KMS)
     values = values_of_fit(pixels, z, fit)
+    # what follows from the lines
     lines = {name: predicted_line(values.lines, name, level=level) for name in REPORTED_LINES}
     classes = derived_classes(values.lines, lines)
     derived = derived_quantities(values.lines, z, lines=lines, ionisation=classes.pop("bpt_nii"), level=level)
+    # indices at the Lick resolution
     system = lick_system_values(
         pixels, z, fit, sigma_star_kms=sigma_star_kms, resampling_kms=PREDICTED_RESAMPLING_KMS
     )

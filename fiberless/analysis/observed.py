@@ -104,13 +104,16 @@ def measure_observed(
     """
     pixels = PixelFlux.of(wave_aa, flux[None], ivar[None])
     z = np.array([redshift])
+    # starlight and lines, with errors that hold the calibration
     fit = fit_spectra(pixels, z, velocities_kms=VELOCITY_SEARCH_KMS, resampling_kms=resampling_kms)
     values = values_of_fit(pixels, z, fit)
     table = lines_with_calibration(values.lines, redshift)
     rng = np.random.default_rng(seed)
+    # lines, and draws of them within their errors
     lines = {name: observed_line(table, name) for name in REPORTED_LINES}
     draws = line_draws(table, redshift, rng=rng, draws=_DRAWS)
     classes = derived_classes(draws, lines)
+    # then the breaks, the gas, abundances and magnitudes
     quantities = _observed_breaks(breaks_with_calibration(values.breaks, redshift))
     quantities |= gas_kinematics(pixels, z, fit, lines, rng=rng, resampling_kms=resampling_kms)
     derived = derived_quantities(draws, np.full(_DRAWS, redshift), lines=lines, ionisation=classes["bpt_nii"])

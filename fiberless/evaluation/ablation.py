@@ -155,6 +155,7 @@ def _arm(data: DenoiserData, arm: str) -> DenoiserData:
 
 
 def _trained(caches: Caches, arm: str, *, steps: int, seed: int, progress: Progress) -> LatentDenoiser:
+    # a denoiser that sees one arm of the features
     config = caches.config.with_steps(denoiser=steps)
     learned = _arm(caches.data.rows(slice(caches.first_held_out)), arm)
     torch.manual_seed(seed)
@@ -165,6 +166,7 @@ def _trained(caches: Caches, arm: str, *, steps: int, seed: int, progress: Progr
         depth=config.denoiser_depth,
         condition_depth=config.condition_depth,
     )
+    # trained as any other, without looks
     process = TrainingProcess()
     stage = Stage(
         name=StageName.DENOISER,

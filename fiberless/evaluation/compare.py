@@ -88,6 +88,7 @@ def compare(
     if versions[0] == versions[1]:
         raise UsageError("invalid-parameter", "a version is compared with another one, not with itself")
     pairs = read_held_out(data, r_limit=MAIN_LIMIT, limit=limit, progress=progress)
+    # both draw for the same galaxies
     drawn = {
         contestant.manifest.version: draw_blocks(
             contestant,
@@ -99,6 +100,7 @@ def compare(
         )
         for contestant in (first, second)
     }
+    # figures, and errors of their differences
     progress("figures", 0, 1)
     figures = _figures(pairs, {version: block.values for version, block in drawn.items()})
     progress("figures", 1, 1)

@@ -90,9 +90,11 @@ def check_spectrum(basis: SpectralBasis, path: Path) -> SpectrumCheck:
 
     """
     raw = _read_galaxy(path)
+    # the basis, with and without a polynomial for the calibration
     plain, _ = _fit(basis, raw, BASIS_NUISANCE)
     fit, model = _fit(basis, raw, _CALIBRATED)
     z = np.array([raw.redshift])
+    # the same quantities on the data and on the fit
     observed = PixelFlux.of(raw.wave_aa, raw.flux[None], raw.ivar[None])
     fitted = PixelFlux.of(raw.wave_aa, model[None])
     measured = sample_values(

@@ -88,13 +88,16 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
     model leaves its promised range, their flag says so.
     """
     candidates = drawn.candidates
+    # candidates by score, and which of them is shown
     order = np.argsort(-candidates.score, kind="stable")
     redshift = candidates.redshift[order]
     is_best = request.options.select == "contrastive"
     shown = 0 if is_best else int(np.flatnonzero(order == candidates.medoid)[0])
+    # their spectra on the published grid
     unordered = np.exp(candidates.ln_flux_observed())
     flux = unordered[order]
     physical = drawn.physical()
+    # the document
     name = prediction_id(request, engine.manifest)
     warnings = _warnings(request, drawn, engine.manifest)
     prediction = Prediction(

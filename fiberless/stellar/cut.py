@@ -91,16 +91,19 @@ def cut_spectrum(
     """
     if not (np.isfinite(redshift) and redshift > _MIN_REDSHIFT):
         return None
+    # pixels of the fitted range
     edges = pixels.edges_aa / (1 + redshift)
     first, last = np.searchsorted(edges, options.fit_range_aa)
     if last - first < _MIN_PIXELS:
         return None
     rest, inside = edges[first:last], slice(first, last - 1)
+    # those that count, in units of their median
     usable = pixels.valid[row, inside] & ~_sodium(rest, masked=options.mask_sodium)
     flux = pixels.flux[row, inside]
     scale = float(np.median(np.abs(flux[usable]))) if usable.any() else 0.0
     if scale <= 0:
         return None
+    # weights
     precision = None if pixels.ivar is None else pixels.ivar[row, inside]
     weight = 1 / _MODEL_ERROR if precision is None else np.sqrt(precision) * scale
     return Cut(

@@ -63,6 +63,7 @@ def run_stage(
     progress : called with (step, steps, loss)
 
     """
+    # optimizer, averaged weights and what an earlier run left
     config = stage.config
     parameters = list(stage.module.parameters())
     optimizer = torch.optim.AdamW(
@@ -72,6 +73,7 @@ def run_stage(
     checkpoint = folder / f"{stage.name}.safetensors"
     done = _load_checkpoint(checkpoint, stage.module, optimizer=optimizer, ema=ema)
     log = StageLog(folder / f"{stage.name}.csv", done=done) if process.first else None
+    # the steps that are left
     for step in range(done, config.steps):
         loss = _step(stage, optimizer, seed=seed, step=step)
         ema.step(parameters)
@@ -85,6 +87,7 @@ def run_stage(
             _save_checkpoint(checkpoint, step + 1, stage.module, optimizer=optimizer, ema=ema)
             with _averaged(ema, parameters):
                 stage.plot(step + 1, log.rows)
+    # the averaged weights are the result
     process.wait()
     ema.copy_to(parameters)
 

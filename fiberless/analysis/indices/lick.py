@@ -188,17 +188,20 @@ def _band(edges_aa: FloatArray, band_aa: FloatArray) -> _Band:
 
 def _index(binned: BinnedFlux, plan: _Plan) -> tuple[FloatArray, FloatArray | None]:
     """Index (N,) and its standard deviation."""
+    # continuum: the line through the side bands (equation 1)
     (blue, blue_variance), (red, red_variance) = plan.blue.mean(binned), plan.red.mean(binned)
     continuum = blue[:, None] + (red - blue)[:, None] * plan.place
     weight = binned.coverage[:, plan.feature.bins] * plan.feature.width_aa
     full, covered = plan.feature.width_aa.sum(), weight.sum(axis=1)
     known = (covered >= MIN_COVERAGE * full) & (continuum > 0).all(axis=1)
     continuum = np.where(known[:, None], continuum, 1.0)
+    # area under the feature in units of the continuum (equations 2 and 3)
     scaled = weight / continuum * np.where(known, full / np.maximum(covered, 1e-9), np.nan)[:, None]
     parts = scaled * binned.flux[:, plan.feature.bins]
     area = parts.sum(axis=1)
     if binned.ivar is None:
         return _in_unit(area, full, plan.unit), None
+    # error terms: pixels of the feature, then of either side band
     slope = parts / continuum
     variance = np.einsum("np,np->n", scaled**2, _variance(binned, plan.feature.bins))
     variance += (slope @ (1 - plan.place)) ** 2 * blue_variance + (slope @ plan.place) ** 2 * red_variance

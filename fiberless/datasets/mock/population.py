@@ -73,17 +73,20 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
     n : number of galaxies; those too faint are dropped later, on their photometry
 
     """
+    # mass, type and star formation
     z, m = _redshift_and_mass(rng, n)
     quiescent, green = _type(rng, m)
     bulge_fraction = _bulge_fraction(rng, m, quiescent)
     log_ssfr = _specific_sfr(rng, m, quiescent=quiescent, green=green)
     delta_ms = np.where(quiescent, 0.0, log_ssfr - (-0.24 * m - 7.64))
     log_z = _stellar_metallicity(rng, m, quiescent)
+    # shape, size and dust
     cosine = rng.uniform(0, 1, n)
     axis_ratio = np.sqrt(cosine**2 * (1 - 0.04) + 0.04)
     r50_kpc, log_size_excess = _size(rng, m, bulge_fraction)
     scale = kpc_per_arcsec(z)
     dust = _dust(rng, m, quiescent=quiescent, green=green, axis_ratio=axis_ratio)
+    # nucleus, motions and bursts
     agn, log_l_oiii = _agn(rng, m, quiescent)
     sigma = _velocity_dispersion(rng, m, quiescent=quiescent, log_size_excess=log_size_excess)
     burst = rng.uniform(size=n) < np.where(quiescent, 0.02, 0.10)

@@ -86,6 +86,7 @@ def harvest(
 
     """
     plan.chunks.mkdir(parents=True, exist_ok=True)
+    # what is there already
     missing = [index for index in range(plan.n_chunks) if not plan.is_done(index)]
     done = len(plan.catalogue) - sum(len(plan.rows(index)) for index in missing)
     progress(done)
@@ -104,6 +105,7 @@ def harvest(
                 done += len(plan.rows(index))
                 progress(done)
 
+    # download here, build in processes of their own
     context = get_context("spawn")
     with (
         _crashes_named(),

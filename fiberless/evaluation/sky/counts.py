@@ -61,8 +61,10 @@ def compare_counts(
     complete, dust = complete.take(usable), dust[usable]
     if len(complete) == 0:
         return None
+    # magnitudes as seen through the dust, which the selection was made on
     seen_real = complete.magnitudes[:, _R] + dust
     seen_mock = mock.r_mag + np.random.default_rng(seed).choice(dust, len(mock))
+    # the same cut on both
     in_real = seen_real < COMPLETE_LIMIT
     inside = in_real & (complete.redshift >= redshifts[0]) & (complete.redshift < redshifts[1])
     in_mock = (seen_mock < COMPLETE_LIMIT) & (mock.redshift >= redshifts[0]) & (mock.redshift < redshifts[1])

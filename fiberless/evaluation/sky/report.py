@@ -114,10 +114,12 @@ def compare_with_sky(
     galaxies = shipped_galaxies() if real is None else read_galaxies(real)
     redshifts = _overlap(PROMISED_REDSHIFTS, TRAINED_REDSHIFT)
     sources = _sources(galaxies, redshifts, options)
+    # samples under one cut
     mock = catalogue_mocks(options.seed, options.mocks, data=data)
     near = _cut(mock, COMPLETE_LIMIT, redshifts)
     of_source = {name: _cut(sample, COMPLETE_LIMIT, redshifts) for name, sample in sources.items()}
     pooled = join(list(of_source.values()))
+    # each source against the mocks
     against_real, scores, scatter = {}, {}, {"mock": conditional_scatter(near, seed=options.seed)}
     for done, (name, sample) in enumerate(of_source.items()):
         progress("sources", done, len(of_source))
@@ -125,6 +127,7 @@ def compare_with_sky(
         scatter[name] = conditional_scatter(sample, seed=options.seed)
         scores[name] = _redshift_scores(mock, sources[name], redshifts, options.seed)
     progress("sources", len(of_source), len(of_source))
+    # what needs spectra or images
     percentiles, dispersions = _observed(real, data, galaxies, options)
     return Sky(
         redshifts=redshifts,

@@ -45,7 +45,7 @@ STAGES: Final[Mapping[str, tuple[tuple[Any, str], ...]]] = {
     "score": ((LatentFamily, "score"),),
     "decode and resample": ((LatentFamily, "decode_rest"), (family, "resample_log_flux")),
     "spread": ((report, "observed_spread"),),
-    "measurements": ((report, "measure_candidates"),),
+    "measurements": ((report, "measure_with_values"),),
 }
 """Functions that make up a stage; what is left of a prediction is the report."""
 LIMITS: Final = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from fiberless.client import Image
 from fiberless.contract import DEFAULT_CANDIDATES, Prediction, PredictionOptions, PredictionRequest
 from fiberless.contract.manifest import Manifest
 from fiberless.contract.model_stores import find_version
+from fiberless.contract.prediction import Selection
 from fiberless.errors import UsageError
 from fiberless.images.cutout import CUTOUT_PIXELS, Cutout
 
@@ -79,7 +80,7 @@ class Model:
         ebv: float | None = None,
         object_id: str | None = None,
         steps: int | None = None,
-        select: Literal["medoid", "contrastive"] = "medoid",
+        select: Selection = "representative",
     ) -> Prediction:
         """Predict the spectrum of one galaxy: the document that a service returns for the same image.
 

@@ -41,6 +41,7 @@ __all__ = [
     "lick_unit",
     "lick_values",
     "measure_candidates",
+    "measure_with_values",
     "predicted_breaks",
     "predicted_indices",
     "predicted_line",
@@ -167,7 +168,20 @@ def measure_candidates(
     sigma_star_kms: FloatArray | None = None,
     level: float = INTERVAL_LEVEL,
 ) -> Properties:
-    """Properties of one galaxy: medians and central intervals over its K candidates.
+    """Properties of one galaxy; see `measure_with_values`."""
+    found, _ = measure_with_values(wave_aa, flux, redshift, sigma_star_kms=sigma_star_kms, level=level)
+    return found
+
+
+def measure_with_values(
+    wave_aa: FloatArray,
+    flux: FloatArray,
+    redshift: FloatArray,
+    *,
+    sigma_star_kms: FloatArray | None = None,
+    level: float = INTERVAL_LEVEL,
+) -> tuple[Properties, SpectrumValues]:
+    """Properties of one galaxy, medians and central intervals over its K candidates, and each's values.
 
     Parameters
     ----------
@@ -193,7 +207,7 @@ def measure_candidates(
     )
     system_method = lick_system_method(is_at_rest=sigma_star_kms is not None)
     narrow, wide = predicted_breaks(values.breaks, level=level)
-    return Properties(
+    properties = Properties(
         redshift=summarise(values.redshift, unit="", method="posterior of the model", level=level),
         dn4000=narrow,
         d4000=wide,
@@ -210,6 +224,7 @@ def measure_candidates(
         diagrams=classes,
         magnitudes=magnitudes(pixels, level=level),
     )
+    return properties, values
 
 
 def lick_system_method(*, is_at_rest: bool) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -30,9 +30,12 @@ __all__ = [
     "Provenance",
     "Quantity",
     "SamplerInfo",
+    "Selection",
     "ServiceInfo",
 ]
 
+Selection: TypeAlias = Literal["representative", "medoid", "contrastive"]
+"""Ways to choose the candidate that is shown."""
 SCHEMA_VERSION: Final = "2.0"
 """Of the document of a prediction. Documents of 1.0 are read by `contract.upgrade`."""
 
@@ -62,7 +65,7 @@ class Quantity(Frozen):
 
 class _Flux(Quantity):
     calibration: Literal["absolute"] = "absolute"
-    statistic: Literal["medoid", "contrastive"]
+    statistic: Selection
 
 
 class _Uncertainty(Frozen):
@@ -84,7 +87,9 @@ class PredictedSpectrum(Frozen):
     n: int
     medium: Literal["vacuum"] = "vacuum"
     frame: Literal["observed", "rest"] = "observed"
-    redshift: float | None = Field(default=None, description="Redshift of the shown candidate")
+    redshift: float | None = Field(
+        default=None, description="Redshift of the shown candidate; the answer is `properties.redshift`"
+    )
     wavelength: Quantity
     flux: _Flux
     uncertainty: _Uncertainty

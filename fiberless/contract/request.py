@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, GetJsonSchemaHandler, StringConstraints, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from fiberless.astro.extinction import MAX_EBV, galactic_ebv
 from fiberless.contract.frozen import Frozen
 from fiberless.contract.manifest import Manifest
+from fiberless.contract.prediction import Selection
 from fiberless.images.cutout import Cutout
 
 __all__ = [
@@ -73,7 +74,11 @@ class PredictionOptions(Frozen):
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Same image, model, options, seed: same numbers")
     model: str | None = Field(default=None, max_length=64, description="Model version; null: the default")
-    select: Literal["medoid", "contrastive"] = Field(default="medoid", description="Which candidate is shown")
+    select: Selection = Field(
+        default="representative",
+        description="Which candidate is shown: the one nearest to the reported medians of redshift, Dn4000, "
+        "EW(Halpha) and g-i; the one nearest to the mean of the latents; or the best contrastive score",
+    )
     ebv: float | None = Field(
         default=None,
         ge=0,

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from math import isnan
 from typing import Any, Final
 
 import numpy as np
 
 from fiberless import __version__
-from fiberless.analysis.measure import measure_candidates
+from fiberless.analysis.measure import SpectrumValues, measure_with_values
 from fiberless.arrays import FloatArray, significant
+from fiberless.astro.bands import band_density
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA
 from fiberless.contract import (
     Candidate,
@@ -28,12 +30,14 @@ from fiberless.contract import (
     prediction_id,
 )
 from fiberless.contract.manifest import Manifest
+from fiberless.contract.prediction import Selection
 from fiberless.contract.properties import Flag, Properties
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
 from fiberless.inference.family import Candidates, SpectralGrid
 from fiberless.inference.outlier_score import OutlierScore, reported
 from fiberless.inference.physical import PhysicalQuantities
 from fiberless.inference.physical_properties import physical_properties
+from fiberless.inference.representative import representative
 from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
 
 __all__ = ["FLUX_UNIT", "INTERVAL_LEVEL", "Drawn", "Engine", "build_result"]
@@ -88,18 +92,20 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
     model leaves its promised range, their flag says so.
     """
     candidates = drawn.candidates
-    # candidates by score, and which of them is shown
+    # candidates by score
     order = np.argsort(-candidates.score, kind="stable")
     redshift = candidates.redshift[order]
-    is_best = request.options.select == "contrastive"
-    shown = 0 if is_best else int(np.flatnonzero(order == candidates.medoid)[0])
     # their spectra on the published grid
     unordered = np.exp(candidates.ln_flux_observed())
     flux = unordered[order]
     physical = drawn.physical()
+    # what is measured on them, and which of them is shown
+    warnings = _warnings(request, drawn, engine.manifest)
+    properties, values = _properties(flux, redshift, physical and physical[order], warnings)
+    medoid = int(np.flatnonzero(order == candidates.medoid)[0])
+    shown = _shown(request.options.select, values, flux, medoid=medoid)
     # the document
     name = prediction_id(request, engine.manifest)
-    warnings = _warnings(request, drawn, engine.manifest)
     prediction = Prediction(
         id=name,
         object=ObjectInfo(object_id=request.options.object_id, ra=request.cutout.ra, dec=request.cutout.dec),
@@ -110,7 +116,7 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
             flux[shown], drawn.spread(unordered, redshift[shown]), redshift[shown], request.options.select
         ),
         candidates=_candidates(candidates.score[order], redshift),
-        properties=_properties(flux, redshift, physical and physical[order], warnings),
+        properties=properties,
         provenance=_provenance(request, engine),
     )
     return PredictionResult(
@@ -174,8 +180,9 @@ def _properties(
     redshift: FloatArray,
     physical: PhysicalQuantities | None,
     warnings: tuple[PredictionWarning, ...],
-) -> Properties:
-    measured = measure_candidates(
+) -> tuple[Properties, SpectrumValues]:
+    """Properties of the galaxy, and the values of its candidates that they summarise."""
+    measured, values = measure_with_values(
         OBSERVED_WAVE_AA,
         flux,
         redshift,
@@ -186,8 +193,25 @@ def _properties(
         told = physical_properties(physical, measured.lines["Halpha"].ew, level=INTERVAL_LEVEL)
         measured = measured.model_copy(update=told)
     if any(warning.code == Flag.OUTSIDE_TRAINING_RANGE for warning in warnings):
-        return measured.flagged(Flag.OUTSIDE_TRAINING_RANGE)
-    return measured
+        measured = measured.flagged(Flag.OUTSIDE_TRAINING_RANGE)
+    return measured, values
+
+
+def _shown(select: Selection, values: SpectrumValues, flux: FloatArray, *, medoid: int) -> int:
+    """Index of the candidate that is shown, of candidates in the order of their scores."""
+    if select == "contrastive":
+        return 0
+    if select == "medoid":
+        return medoid
+    width = np.arcsinh(values.lines.ew_of("Halpha"))
+    colour = -2.5 * np.log10((flux @ _density("g")) / (flux @ _density("i")))
+    return representative(np.stack([values.redshift, values.breaks.dn4000, width, colour], axis=-1))
+
+
+@cache
+def _density(band: str) -> FloatArray:
+    """Weights (4500,) of the published pixels in a band."""
+    return band_density(OBSERVED_WAVE_AA, band)
 
 
 def _provenance(request: PredictionRequest, engine: Engine) -> Provenance:

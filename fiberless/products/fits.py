@@ -89,6 +89,7 @@ def _primary_header(product: SpectrumProduct, cutout: Cutout) -> fits.Header:
         ("EBV", provenance.cutout.ebv, "[mag] Galactic E(B-V) that all is corrected for"),
         ("SEED", provenance.sampler.seed, "seed of the sampler"),
         ("NSAMP", provenance.sampler.n_candidates, "candidates drawn"),
+        *_redshift_cards(prediction),
         *_frame_cards(product),
         ("AIRORVAC", "vac", "vacuum wavelengths"),
     ]
@@ -98,6 +99,18 @@ def _primary_header(product: SpectrumProduct, cutout: Cutout) -> fits.Header:
     for warning in prediction.warnings:
         header.add_history(f"warning {warning.code}: {warning.detail}".encode("ascii", "replace").decode())
     return header
+
+
+def _redshift_cards(prediction: Prediction) -> list[tuple[str, Any, str]]:
+    """The answer with its interval, and the redshift at which the shown candidate happens to lie."""
+    found, shown = prediction.properties.redshift, prediction.spectrum.redshift
+    cards = [
+        ("Z_MED", found.value, "redshift: median of the candidates"),
+        ("Z_LO", found.lower, f"lower end of its {found.level:.0%} interval"),
+        ("Z_HI", found.upper, f"upper end of its {found.level:.0%} interval"),
+        ("Z_SHOWN", shown, "redshift of the shown candidate"),
+    ]
+    return [card for card in cards if card[1] is not None]
 
 
 def _frame_cards(product: SpectrumProduct) -> list[tuple[str, Any, str]]:

@@ -107,7 +107,7 @@ def _figures(metrics: dict[str, Any]) -> str:
         "Redshift as a photometric redshift": photo_z_table(metrics),
         "AGN": agn_table(metrics),
         "Which candidate": "RMSE over that of a random candidate; the service reports medians and shows the "
-        "medoid.\n\n" + choice_table(metrics),
+        "candidate nearest to these.\n\n" + choice_table(metrics),
         "Retrieval": f"An image's own spectrum among {retrieval['n']}: first for "
         f"{100 * retrieval['top_1']:.0f} % of the images, median rank {retrieval['median_rank']:.0f}.",
         "What was demanded": gate_table(metrics),

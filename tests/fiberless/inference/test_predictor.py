@@ -168,7 +168,16 @@ def test_published_flux_is_the_familys_own_in_absolute_units(predictor, results,
         ln_flux = resample_log_flux(ln_flux, drawn.redshift[0], OBSERVED_WAVE_AA)
     by_score = np.argsort(-drawn.score[0])
     assert np.allclose(results[4].arrays.candidate_flux, np.exp(ln_flux[by_score]), rtol=1e-4)
-    assert np.allclose(_spectrum(results[4]), np.exp(ln_flux[drawn.medoid[0]]), rtol=1e-4)
+    (shown,) = predictor.predict([request_of(4, n_candidates=6, select="medoid")])
+    assert np.allclose(_spectrum(shown), np.exp(ln_flux[drawn.medoid[0]]), rtol=1e-4)
+
+
+def test_the_shown_candidate_agrees_with_the_reported_numbers(results):
+    """Of candidates whose redshifts differ, none outside the reported interval is shown."""
+    for result in results:
+        found, shown = result.prediction.properties.redshift, result.prediction.spectrum
+        assert shown.flux.statistic == "representative"
+        assert found.lower <= shown.redshift <= found.upper
 
 
 def test_single_candidate_has_no_spread(predictor, request_of):

@@ -1,5 +1,11 @@
 import numpy as np
+import pytest
 
+from fiberless.analysis.indices.breaks import Breaks
+from fiberless.analysis.lines.reported import REPORTED_LINES, LineTable
+from fiberless.analysis.measure import SpectrumValues
+from fiberless.astro.wavelength import OBSERVED_WAVE_AA
+from fiberless.inference.report import _shown
 from fiberless.inference.representative import representative
 
 
@@ -32,3 +38,18 @@ def test_a_quantity_that_most_lack_or_all_share_takes_no_part():
 def test_one_candidate_and_no_value_at_all_give_the_first():
     assert representative(np.array([[0.1, 1.0]])) == 0
     assert representative(np.full((3, 2), np.nan)) == 0
+
+
+@pytest.mark.parametrize(("select", "expected"), [("representative", 2), ("medoid", 4), ("contrastive", 0)])
+def test_each_way_shows_its_own_candidate(select, expected):
+    steps = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    lines = np.repeat(10 + steps[:, None], len(REPORTED_LINES), axis=1)
+    values = SpectrumValues(
+        redshift=0.1 + 0.01 * steps,
+        breaks=Breaks(1.5 + 0.1 * steps, 1.5 + 0.1 * steps),
+        lines=LineTable(lines, lines),
+        gas_sigma=np.full(5, 100.0),
+        gas_velocity=np.zeros(5),
+        bpt_class=np.zeros(5),
+    )
+    assert _shown(select, values, np.ones((5, OBSERVED_WAVE_AA.size)), medoid=4) == expected

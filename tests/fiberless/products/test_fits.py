@@ -38,6 +38,8 @@ def test_the_primary_cards(hdus):
     expected |= {"DATE": "2026-01-02T03:04:05", "PREDICT": True, "MODELVER": "v1", "WGTSHA": "a" * 64}
     expected |= {"CUTSRC": "upload", "SEED": 7, "NSAMP": COUNT, "SPECSYS": "BARYCENT", "AIRORVAC": "vac"}
     assert {card: header[card] for card in expected} == expected
+    assert header["Z_LO"] <= header["Z_MED"] <= header["Z_HI"]
+    assert (header["Z_MED"], header["Z_SHOWN"]) == (0.1, 0.1)
     assert "TELESCOP" not in header
     assert header["HISTORY"][0] == "warning padded: noise of ?"
 

@@ -16,7 +16,7 @@ help:
 	@echo "make demo     predict the example galaxy over HTTP; writes FITS, JSON and PNG into out/"
 	@echo "make test     run all tests"
 	@echo "make lint     ruff, mypy --strict, import-linter"
-	@echo "make format   rewrite the code in the house's format"
+	@echo "make format   rewrite the code in the project's format"
 	@echo "make bench    run the benchmarks"
 	@echo "make docs     build the documentation into docs/_build, warnings as errors"
 	@echo "make train    simulate a survey, train model_store/$(MODEL) on it and score it"

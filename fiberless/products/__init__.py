@@ -1,4 +1,4 @@
-"""What leaves the house: predictions as FITS, VOTable, ECSV, CSV, Parquet and PNG, and all their columns.
+"""What is handed out: predictions as FITS, VOTable, ECSV, CSV, Parquet and PNG, and all their columns.
 
 Never torch, SQL or the web framework.
 """

@@ -28,7 +28,7 @@ def test_neither_brightness_nor_company_matters(galaxies):
     flux, _ = galaxies
     together = measure_redshifts(OBSERVED_WAVE_AA, flux)
     alone = [measure_redshifts(OBSERVED_WAVE_AA, 1e3 * row[None])[0] for row in flux[:5]]
-    # a twentieth of a pixel: the vertex of a parabola through three χ² that differ by their rounding
+    # a twentieth of a pixel: the vertex of a parabola through three values that differ by their rounding
     assert together[:5] == pytest.approx(alone, abs=1e-5)
 
 

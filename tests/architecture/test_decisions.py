@@ -34,3 +34,15 @@ def test_the_index_names_every_page():
     assert len(RECORDS) >= 60
     assert set(re.findall(r"\]\((decisions/[\w-]+)\.md\)", INDEX)) == names
     assert set(re.findall(r"^(decisions/[\w-]+)$", INDEX, re.MULTILINE)) == names
+
+
+def test_code_that_a_record_names_is_there():
+    named = {
+        path
+        for page in PAGES
+        for path in re.findall(
+            r"`((?:app|fiberless|model_store|tests|worker)/[^`*<]*)`", page.read_text("utf-8")
+        )
+    }
+    assert len(named) >= 40
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

@@ -2,7 +2,7 @@
 
 Kinematics come from a fit without polynomials, which would widen passive galaxies' lines by some per cent;
 populations and dust from one with a multiplicative polynomial of degree 8, which takes the survey's
-calibration error out of them (docs/decisions.md).
+calibration error out of them (docs/decisions/stellar-fit.md).
 """
 
 from types import MappingProxyType
@@ -34,9 +34,10 @@ CALIBRATION: Final = MappingProxyType(
         "ebv": Calibration(-0.25, 1.0),
     }
 )
-"""Set on simulated spectra at S/N 6–24 (docs/decisions.md). The few populations that are likeliest are half
-an error older and poorer in metals than extended histories, and right for one to three bursts. As nobody
-knows which a galaxy had, half of the difference is taken off. What is not named is as fitted."""
+"""Set on simulated spectra at S/N 6–24 (docs/decisions/stellar-fit.md). The few populations that are
+likeliest are half an error older and poorer in metals than extended histories, and right for one to three
+bursts. As nobody knows which a galaxy had, half of the difference is taken off. What is not named is as
+fitted."""
 
 _POPULATIONS: Final = FitOptions(multiplicative_degree=8)
 _SIGMA_OF_68: Final = 0.9945

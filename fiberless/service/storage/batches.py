@@ -173,7 +173,7 @@ class BatchStore:
     def outcomes(
         self, batch_id: str, *, owner: str, after_row: int, limit: int
     ) -> list[tuple[BatchItem, bytes | None]]:
-        """The next rows after one, each with its prediction in the newest schema; None where there is none."""
+        """The next rows after one, each with its prediction in the newest schema; else None."""
         statement = (
             _rows_after(batch_id, owner, after_row)
             .add_columns(PREDICTION.c.document_key)

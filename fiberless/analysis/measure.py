@@ -29,7 +29,6 @@ __all__ = [
     "GAS_SIGMA_METHOD",
     "KINEMATIC_LINES",
     "LICK_METHOD",
-    "LINES",
     "LINE_FLUX_UNIT",
     "LINE_METHOD",
     "MIN_GAS_SIGMA_KMS",
@@ -49,11 +48,6 @@ __all__ = [
     "values_of_fit",
 ]
 
-LINES: Final = MappingProxyType(
-    {"Halpha": "Halpha", "Hbeta": "Hbeta", "OIII_5007": "OIII_5008", "NII_6583": "NII_6585"}
-)
-"""Lines that models are scored by: conventional name (air) to the name in `astro.lines` (vacuum). All
-that are reported: `lines.reported.REPORTED_LINES`."""
 LINE_METHOD: Final = "tied Gaussians on the flux less its stellar continuum"
 LICK_METHOD: Final = "Lick index at the spectrum's own resolution, fitted emission taken off"
 _LICK_SYSTEM_METHOD: Final = (

@@ -194,7 +194,7 @@ def measure_with_values(
     # what follows from the lines
     lines = {name: predicted_line(values.lines, name, level=level) for name in REPORTED_LINES}
     classes = derived_classes(values.lines, lines)
-    derived = derived_quantities(values.lines, z, lines=lines, ionisation=classes.pop("bpt_nii"), level=level)
+    derived = derived_quantities(values.lines, z, lines=lines, ionisation=classes.bpt_class, level=level)
     # indices at the Lick resolution
     system = lick_system_values(
         pixels, z, fit, sigma_star_kms=sigma_star_kms, resampling_kms=PREDICTED_RESAMPLING_KMS
@@ -215,7 +215,7 @@ def measure_with_values(
         ebv_gas=derived.ebv_gas,
         log_sfr_halpha=derived.log_sfr_halpha,
         abundances=derived.abundances,
-        diagrams=classes,
+        diagrams=classes.diagrams,
         magnitudes=magnitudes(pixels, level=level),
     )
     return properties, values

@@ -129,7 +129,7 @@ def _complete(
     source: SpectrumFile, document: MeasuredSpectrum, measured: SpectrumMeasurements
 ) -> MeasuredFile:
     update = {
-        name: getattr(measured, name) for name in ("quantities", "classes", "lines", "lick", "lick_system")
+        field: getattr(measured, field) for field in vars(measured).keys() & MeasuredSpectrum.model_fields
     }
     fit = MeasuredFit(
         wave_aa=measured.wave_aa, continuum=measured.fit.continuum[0], lines=measured.fit.lines[0]

@@ -117,10 +117,10 @@ def _magnitudes(known: Sequence[Surveyed]) -> Iterator[str]:
     yield "| file | g | r | i |"
     yield "|---|---|---|---|"
     for document, pipeline in known:
-        if not document.quantities or len(pipeline.synthetic_nmgy) != len(BANDS):
+        if not document.magnitudes or len(pipeline.synthetic_nmgy) != len(BANDS):
             continue
         theirs = dict(zip(BANDS, magnitude(np.array(pipeline.synthetic_nmgy)), strict=True))
-        ours = {band: document.quantities[f"magnitudes.{band}"].value for band in "gri"}
+        ours = {band: document.magnitudes[band].value for band in "gri"}
         cells = ("–" if value is None else f"{value - theirs[band]:+.3f}" for band, value in ours.items())
         yield _markdown((document.file, *cells))
 

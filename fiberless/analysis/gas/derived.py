@@ -21,12 +21,12 @@ from fiberless.arrays import FloatArray
 from fiberless.contract.measurements import missing, summarise
 from fiberless.contract.properties import INTERVAL_LEVEL, Classification, Flag, LineMeasurement, Measurement
 
-__all__ = ["DerivedQuantities", "derived_classes", "derived_quantities"]
+__all__ = ["DerivedClasses", "DerivedQuantities", "derived_classes", "derived_quantities"]
 
 _RETIRED_METHOD: Final = "EW(Halpha) < 3 A retired; share of the draws"
 _CLASS_LINES: Final = MappingProxyType(
     {
-        "bpt_nii": ("Halpha", "Hbeta", "OIII_5007", "NII_6583"),
+        "bpt_class": ("Halpha", "Hbeta", "OIII_5007", "NII_6583"),
         "bpt_nii_s07": ("Halpha", "Hbeta", "OIII_5007", "NII_6583"),
         "bpt_sii": ("Halpha", "Hbeta", "OIII_5007", "SII_6716", "SII_6731"),
         "bpt_oi": ("Halpha", "Hbeta", "OIII_5007", "OI_6300"),
@@ -51,6 +51,14 @@ class _Derived(NamedTuple):
 
 
 @dataclass(frozen=True)
+class DerivedClasses:
+    """Ionisation classes of one galaxy: that of the [N II] diagram, and those of the others by name."""
+
+    bpt_class: Classification
+    diagrams: dict[str, Classification]
+
+
+@dataclass(frozen=True)
 class DerivedQuantities:
     """What follows from the line fluxes of one galaxy; abundances by the names of `ABUNDANCES`."""
 
@@ -60,7 +68,7 @@ class DerivedQuantities:
     abundances: dict[str, Measurement]
 
 
-def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> dict[str, Classification]:
+def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> DerivedClasses:
     """Ionisation classes by five diagrams.
 
     Parameters
@@ -74,7 +82,7 @@ def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> dict
     ratios = shared | {"oiii": draws.flux_of("OIII_5007"), "hbeta": draws.flux_of("Hbeta")}
     sii = draws.flux_of("SII_6716") + draws.flux_of("SII_6731")
     found = {
-        "bpt_nii": classification(_nii_classes(draws, "cidfernandes10")),
+        "bpt_class": classification(_nii_classes(draws, "cidfernandes10")),
         "bpt_nii_s07": classification(
             _nii_classes(draws, "schawinski07"),
             method=f"[N II] BPT, Seyferts and LINERs by Schawinski+07; {_RETIRED_METHOD}",
@@ -95,9 +103,10 @@ def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> dict
             method="EW(Halpha) against [N II]/Halpha, Cid Fernandes+11; share of the draws",
         ),
     }
-    return {
+    judged = {
         name: _judged(value, [lines[line] for line in _CLASS_LINES[name]]) for name, value in found.items()
     }
+    return DerivedClasses(judged.pop("bpt_class"), judged)
 
 
 def derived_quantities(

@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, Queue
 from typing import Final, TypeAlias, TypeVar
@@ -18,10 +17,11 @@ import structlog
 from fiberless.contract import QUEUE_PREDICT, ErrorReport, PredictionRequest, PredictionResult, Watch
 from fiberless.errors import FatalError, FiberlessError, TransientError
 from fiberless.service.storage import ClaimedJob, Store
+from worker.claimed_batch import BatchLimits, ClaimedBatch, Outcome
 from worker.lease_renewer import LeaseRenewer
 from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
 
-__all__ = ["BatchLimits", "Batcher", "DeviceLostError"]
+__all__ = ["Batcher", "DeviceLostError"]
 
 _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
@@ -30,47 +30,11 @@ _STORAGE_PAUSE_SECONDS: Final = 0.5
 _EXIT_HUNG: Final = 75
 _EXIT_BROKEN: Final = 70
 
-_Outcome: TypeAlias = PredictionResult | FiberlessError
 Predict: TypeAlias = Callable[[Sequence[PredictionRequest], Watch], Sequence[PredictionResult]]
 
 
 class DeviceLostError(BaseException):
     """The accelerator is lost to this process, which must end. No `Exception`: no job is at fault."""
-
-
-@dataclass(frozen=True)
-class BatchLimits:
-    """How batches are made.
-
-    Parameters
-    ----------
-    batch_size : int
-        B, the most jobs predicted together.
-    wait_seconds : float
-        T, the longest wait for a batch to fill while the model is busy; an idle model never waits.
-    max_attempts : int
-        Claims after which a job is given up.
-    deadline_seconds : float
-        Longest call of the model; a longer one hangs, and ends the process.
-    report_seconds : float
-        Pause between two looks at how far jobs are and which were cancelled.
-
-    """
-
-    batch_size: int
-    wait_seconds: float
-    max_attempts: int
-    deadline_seconds: float
-    report_seconds: float = 0.5
-
-
-@dataclass(frozen=True)
-class _Batch:
-    lease_token: str
-    jobs: dict[str, ClaimedJob]
-    watch: BatchWatch
-    requests: dict[str, PredictionRequest] = field(default_factory=dict)
-    outcomes: dict[str, _Outcome] = field(default_factory=dict)
 
 
 class Batcher:
@@ -103,8 +67,8 @@ class Batcher:
         self._abort = abort
         self._reporter = ProgressReporter(store, pause_seconds=limits.report_seconds)
         self._inbox: Queue[str | None] = Queue()
-        self._claimed: Queue[_Batch | None] = Queue()
-        self._predicted: Queue[_Batch | None] = Queue()
+        self._claimed: Queue[ClaimedBatch | None] = Queue()
+        self._predicted: Queue[ClaimedBatch | None] = Queue()
         self._room = threading.Semaphore(_BATCHES_IN_FLIGHT)
         self._waiting: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
@@ -222,12 +186,12 @@ class Batcher:
             self._room.release()
             return set()
         jobs = {job.id: job for job in claimed}
-        batch = _Batch(lease_token, jobs, self._reporter.watch(lease_token, jobs))
+        batch = ClaimedBatch(lease_token, jobs, self._reporter.watch(lease_token, jobs))
         self._load_images(batch)
         self._claimed.put(batch)
         return set(batch.jobs)
 
-    def _load_images(self, batch: _Batch) -> None:
+    def _load_images(self, batch: ClaimedBatch) -> None:
         for job in batch.jobs.values():
             try:
                 batch.requests[job.id] = PredictionRequest(
@@ -245,7 +209,7 @@ class Batcher:
             self._predicted.put(batch)
         self._predicted.put(None)
 
-    def _outcomes(self, asked: dict[str, PredictionRequest], watch: BatchWatch) -> dict[str, _Outcome]:
+    def _outcomes(self, asked: dict[str, PredictionRequest], watch: BatchWatch) -> dict[str, Outcome]:
         """Results of the requests, or what is wrong with each; nothing of those that were cancelled."""
         requests = {job_id: request for job_id, request in asked.items() if not watch.is_gone(job_id)}
         if not requests:
@@ -277,7 +241,7 @@ class Batcher:
             self._room.release()
         self._closed.set()
 
-    def _store_batch(self, batch: _Batch) -> None:
+    def _store_batch(self, batch: ClaimedBatch) -> None:
         results = {k: v for k, v in batch.outcomes.items() if isinstance(v, PredictionResult)}
         if results:
             stored = self._insist(lambda: self._store.predictions.finish_batch(batch.lease_token, results))
@@ -286,7 +250,7 @@ class Batcher:
             if isinstance(outcome, FiberlessError):
                 self._store_error(batch, job_id, outcome)
 
-    def _store_error(self, batch: _Batch, job_id: str, error: FiberlessError) -> None:
+    def _store_error(self, batch: ClaimedBatch, job_id: str, error: FiberlessError) -> None:
         """A passing fault is tried again as long as there are attempts; any other ends the job."""
         _log.warning("job failed", job_id=job_id, slug=error.slug, detail=error.detail)
         has_attempts = batch.jobs[job_id].attempt < self._limits.max_attempts

@@ -6,7 +6,8 @@ from fiberless.contract import QUEUE_PREDICT, TASK_PREDICT
 from fiberless.service.queue import make_celery
 from fiberless.service.settings import Settings
 from fiberless.service.storage import open_store
-from worker.batcher import Batcher, BatchLimits
+from worker.batcher import Batcher
+from worker.claimed_batch import BatchLimits
 from worker.consume import consume
 from worker.identity import new_worker_id
 from worker.lease_renewer import LeaseRenewer

@@ -6,7 +6,8 @@ import pytest
 
 from fiberless.contract import JobPhase
 from fiberless.errors import TransientError, UsageError
-from worker.batcher import Batcher, BatchLimits, DeviceLostError
+from worker.batcher import Batcher, DeviceLostError
+from worker.claimed_batch import BatchLimits
 from worker.lease_renewer import LeaseRenewer
 
 LIMITS = {"batch_size": 4, "wait_seconds": 0.05, "max_attempts": 3, "deadline_seconds": 600}

@@ -10,7 +10,8 @@ from fiberless.contract import JobPhase, JobProgress, PredictionRequest
 from fiberless.errors import TransientError
 from fiberless.inference.predictor import load_predictor
 from fiberless.testing import TOY_VERSION
-from worker.batcher import Batcher, BatchLimits
+from worker.batcher import Batcher
+from worker.claimed_batch import BatchLimits
 from worker.lease_renewer import LeaseRenewer
 from worker.model_cache import ModelCache
 from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError

@@ -19,7 +19,7 @@ from fiberless.analysis.rebinning import PixelFlux
 from fiberless.analysis.synthetic_photometry import magnitudes
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import PREDICTED_RESAMPLING_KMS
-from fiberless.contract.measurements import summarise
+from fiberless.contract.measurements import flagged, missing, summarise
 from fiberless.contract.properties import INTERVAL_LEVEL, Flag, LineMeasurement, Measurement, Properties
 from fiberless.errors import UsageError
 
@@ -245,8 +245,8 @@ def gas_sigma(
     flags = [lines[name].flux.flag for name in KINEMATIC_LINES]
     if found.value is None or Flag.OK in flags:
         is_narrow = found.value is not None and found.value < MIN_GAS_SIGMA_KMS
-        return found.model_copy(update={"flag": Flag.LOW_CONFIDENCE}) if is_narrow else found
-    return found.model_copy(update={"value": None, "lower": None, "upper": None, "flag": Flag.NOT_DETECTED})
+        return flagged(found, Flag.LOW_CONFIDENCE) if is_narrow else found
+    return missing(found.unit, Flag.NOT_DETECTED, method=found.method, level=level)
 
 
 def predicted_breaks(found: Breaks, *, level: float = INTERVAL_LEVEL) -> tuple[Measurement, Measurement]:
@@ -271,8 +271,7 @@ def predicted_line(found: LineTable, name: str, *, level: float = INTERVAL_LEVEL
     ew = summarise(found.ew_of(name), unit=EW_UNIT, method=LINE_METHOD, level=level)
     if flux.lower is None or flux.lower > 0:
         return LineMeasurement(flux=flux, ew=ew)
-    missed = {"flag": Flag.NOT_DETECTED}
-    return LineMeasurement(flux=flux.model_copy(update=missed), ew=ew.model_copy(update=missed))
+    return LineMeasurement(flux=flagged(flux, Flag.NOT_DETECTED), ew=flagged(ew, Flag.NOT_DETECTED))
 
 
 def joined(parts: Sequence[Table]) -> Table:

@@ -18,7 +18,7 @@ from fiberless.analysis.gas.bpt import BptClass, bpt_classes, classification, lo
 from fiberless.analysis.gas.diagrams import WhanClass, oi_classes, sii_classes, whan_classes
 from fiberless.analysis.lines.reported import LineTable
 from fiberless.arrays import FloatArray
-from fiberless.contract.measurements import missing, summarise
+from fiberless.contract.measurements import flagged, missing, summarise
 from fiberless.contract.properties import INTERVAL_LEVEL, Classification, Flag, LineMeasurement, Measurement
 
 __all__ = ["DerivedClasses", "DerivedQuantities", "derived_classes", "derived_quantities"]
@@ -213,9 +213,9 @@ def _reported(
             return missing(item.unit, reason, method=item.method, level=level)
     found = summarise(item.draws, unit=item.unit, method=item.method, level=level)
     if found.value is None:
-        return found.model_copy(update={"flag": Flag.NOT_DETECTED})
+        return flagged(found, Flag.NOT_DETECTED)
     doubtful = (item.star_forming_only and not is_star_forming) or not _is_valid(item)
-    return found.model_copy(update={"flag": Flag.LOW_CONFIDENCE}) if doubtful else found
+    return flagged(found, Flag.LOW_CONFIDENCE) if doubtful else found
 
 
 def _is_valid(item: _Derived) -> bool:
@@ -229,4 +229,4 @@ def _judged(found: Classification, lines: list[LineMeasurement]) -> Classificati
         return found
     if all(line.flux.flag is Flag.OK for line in lines):
         return found
-    return found.model_copy(update={"flag": Flag.LOW_CONFIDENCE})
+    return flagged(found, Flag.LOW_CONFIDENCE)

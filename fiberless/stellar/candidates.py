@@ -9,7 +9,7 @@ from fiberless.arrays import BoolArray, FloatArray
 from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.errors import UsageError
 from fiberless.stellar.nnls import solve_nnls
-from fiberless.stellar.populations import population_values
+from fiberless.stellar.populations import PopulationValues, population_values
 from fiberless.stellar.tabulated import (
     MAX_A_V,
     TabulatedStars,
@@ -33,14 +33,14 @@ class CandidateStars(NamedTuple):
     ----------
     sigma_kms : (K,) dispersion of the stars, instrument taken out
     a_v : (K,) attenuation of the starlight, mag, 0 to 3
-    populations : {name: (K,)} by `populations.POPULATION_KEYS`
+    populations : (K,) each
     misfit : (K,) rms of spectrum less fit, as far as templates could follow it, over the rms flux
 
     """
 
     sigma_kms: FloatArray
     a_v: FloatArray
-    populations: dict[str, FloatArray]
+    populations: PopulationValues
     misfit: FloatArray
 
 

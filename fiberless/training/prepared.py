@@ -179,7 +179,7 @@ def _cholesky(folder: Path, n: int) -> FloatArray:
 
 def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[_MeasuredShard]:
     """What is measured, shard after shard; a process a core where that pays."""
-    work = partial(_measure, data, basis.to_arrays())
+    work = partial(_measure, data, basis)
     indices = range(len(data.paths))
     if len(indices) == 1:
         yield from map(work, indices)
@@ -194,8 +194,7 @@ def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[_Measured
                 return
 
 
-def _measure(data: ShardSet, basis_arrays: Mapping[str, FloatArray], index: int) -> _MeasuredShard:
-    basis = SpectralBasis.from_arrays(basis_arrays)
+def _measure(data: ShardSet, basis: SpectralBasis, index: int) -> _MeasuredShard:
     shard = data.shard(index)
     conditions = conditions_of(shard["image"].astype(np.float32), shard["ebv"])
     none = np.zeros((len(conditions), 0), np.float32)

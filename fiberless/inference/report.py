@@ -40,7 +40,7 @@ from fiberless.inference.physical_properties import physical_properties
 from fiberless.inference.representative import representative
 from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
 
-__all__ = ["FLUX_UNIT", "INTERVAL_LEVEL", "Drawn", "Engine", "build_result"]
+__all__ = ["FLUX_UNIT", "INTERVAL_LEVEL", "Drawn", "Engine", "build_result", "shown_candidate"]
 
 FLUX_UNIT: Final = "1e-17 erg / (Angstrom s cm2)"
 INTERVAL_LEVEL: Final = 0.68
@@ -103,7 +103,7 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
     warnings = _warnings(request, drawn, engine.manifest)
     properties, values = _properties(flux, redshift, physical and physical[order], warnings)
     medoid = int(np.flatnonzero(order == candidates.medoid)[0])
-    shown = _shown(request.options.select, values, flux, medoid=medoid)
+    shown = shown_candidate(request.options.select, values, flux, medoid=medoid)
     # the document
     name = prediction_id(request, engine.manifest)
     prediction = Prediction(
@@ -197,7 +197,7 @@ def _properties(
     return measured, values
 
 
-def _shown(select: Selection, values: SpectrumValues, flux: FloatArray, *, medoid: int) -> int:
+def shown_candidate(select: Selection, values: SpectrumValues, flux: FloatArray, *, medoid: int) -> int:
     """Index of the candidate that is shown, of candidates in the order of their scores."""
     if select == "contrastive":
         return 0

@@ -39,6 +39,8 @@ an error older and poorer in metals than extended histories, and right for one t
 knows which a galaxy had, half of the difference is taken off. What is not named is as fitted."""
 
 _POPULATIONS: Final = FitOptions(multiplicative_degree=8)
+_MOTIONS: Final = FitOptions(draws=2)
+"""Draws give the populations' errors, which the fit for kinematics is not asked for."""
 _SIGMA_OF_68: Final = 0.9945
 _TEMPLATE_ERROR: Final = 0.03
 """Of σ*: scatter over wavelength ranges and polynomials in eight real galaxies, whose noise is 1 to 4 %."""
@@ -74,7 +76,8 @@ def stellar_measurements(pixels: PixelFlux, redshift: float) -> dict[str, Measur
 
     """
     z = np.array([redshift])
-    kinematics, populations = fit_stars(pixels, z), fit_stars(pixels, z, options=_POPULATIONS)
+    kinematics = fit_stars(pixels, z, options=_MOTIONS)
+    populations = fit_stars(pixels, z, options=_POPULATIONS)
     moving, aged = FitQuality(int(kinematics.quality[0])), FitQuality(int(populations.quality[0]))
     cold = moving | (_DOUBTFUL if FitQuality.LOW_DISPERSION in moving else FitQuality.GOOD)
     rows = (

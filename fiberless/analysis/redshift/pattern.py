@@ -113,9 +113,11 @@ def _fitted(columns: FloatArray, flux: FloatArray, weight: FloatArray) -> tuple[
 
 def _chi2(columns: FloatArray, flux: FloatArray, weight: FloatArray, used: BoolArray) -> float:
     root = np.sqrt(weight[used])
-    target, design = flux[used] * root, (columns[:, used] * root).T
-    solution = np.linalg.lstsq(design, target, rcond=None)[0]
-    return float(np.sum((target - design @ solution) ** 2))
+    target, design = flux[used] * root, columns[:, used] * root
+    normal = design @ design.T
+    normal += np.eye(len(design)) * 1e-9 * max(float(np.trace(normal)) / len(design), 1e-30)
+    solution = np.linalg.solve(normal, design @ target)
+    return float(np.sum((target - solution @ design) ** 2))
 
 
 def _is_covered(profile: FloatArray, used: BoolArray) -> bool:

@@ -120,7 +120,7 @@ def finished(name: str, found: FoundSpectrum, *, air: bool) -> SpectrumFile:
     if error is not None:
         unusable = ~np.isfinite(error) | ~(error > 0)
         error, bad = np.where(unusable, 1.0, error), bad | unusable
-    if bad.all():
+    if bad.all() and found.medium is not Medium.SURVEY_VACUUM:
         raise UsageError("no-valid-pixels", f"{name}: no pixel has a flux and a positive error")
     spectrum = Spectrum(air_to_vacuum(wave_aa) if is_air else wave_aa, flux, error, bad)
     if found.medium is not Medium.SURVEY_VACUUM:

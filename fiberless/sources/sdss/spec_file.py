@@ -128,7 +128,7 @@ def _pipeline(hdus: fits.HDUList) -> tuple[PipelineValues | None, tuple[str, ...
     """Values of the first table with CLASS and Z, and what of it is not understood."""
     for hdu in hdus[2:]:
         names = _names(hdu)
-        if not {"CLASS", "Z"} <= names or not len(hdu.data):
+        if not {"CLASS", "Z"} <= names or not hdu.header.get("NAXIS2", 0):
             continue
         row = hdu.data[0]
         try:
@@ -140,7 +140,9 @@ def _pipeline(hdus: fits.HDUList) -> tuple[PipelineValues | None, tuple[str, ...
 
 
 def _names(hdu: Any) -> set[str]:
-    return {str(name).upper() for name in getattr(getattr(hdu, "columns", None), "names", None) or ()}
+    # from the cards: the columns themselves are slow to make, and files have many tables
+    header = hdu.header
+    return {str(header.get(f"TTYPE{i + 1}", "")).strip().upper() for i in range(header.get("TFIELDS", 0))}
 
 
 def _values(row: Any, names: set[str], lines: dict[str, PipelineLine]) -> PipelineValues:

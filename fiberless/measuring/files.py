@@ -170,7 +170,9 @@ def _with_noise(source: SpectrumFile) -> SpectrumFile:
         return source
     valid = np.isfinite(spectrum.flux) if spectrum.mask is None else ~spectrum.mask
     sigma = np.full(spectrum.flux.shape, neighbour_noise(spectrum.flux, valid))
-    note = f"no errors given: {sigma[0]:.3g} a pixel taken, from the scatter between neighbours"
+    has_others = any("not used" in note for note in source.notes)
+    said = "nothing in the file is known as errors" if has_others else "no errors given"
+    note = f"{said}: {sigma[0]:.3g} a pixel taken, from the scatter between neighbours"
     return replace(source, spectrum=replace(spectrum, uncertainty=sigma), notes=(*source.notes, note))
 
 

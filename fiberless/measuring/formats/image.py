@@ -138,12 +138,15 @@ def _roles_of_rows(name: str, header: fits.Header, rows: FloatArray) -> list[tup
             roles = [
                 (_role(title) if title else None, title or f"row {i + 1}") for i, title in enumerate(titles)
             ]
+            if all(role is not Role.FLUX for role, _ in roles):
+                break
             return _first_of_each(roles)
     if all(key in header for key in _SIXDF) and len(rows) in (3, 4):
         return [(Role.FLUX, "flux"), (Role.VARIANCE, "variance"), (None, "sky"), (None, "wavelength")]
     raise UsageError(
         "not-a-spectrum",
-        f"{name}: an image of {len(rows)} rows, and no cards ROW1, ARRAY1 or BANDID1 say which is the flux",
+        f"{name}: an image of {len(rows)} rows ({', '.join(filter(None, titles)) or 'without titles'}), and "
+        "no cards ROW1, ARRAY1 or BANDID1 say which is the flux",
     )
 
 

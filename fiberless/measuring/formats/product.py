@@ -26,7 +26,8 @@ def is_product(facts: Mapping[str, Any]) -> bool:
 
 def is_product_columns(columns: list[TableColumn]) -> bool:
     """Whether the names of columns say it, as those of our CSV do."""
-    return any(column.name.startswith("predicted_") for column in columns)
+    names = {column.name for column in columns}
+    return "predicted_flux" in names and bool({"observed_wavelength", "rest_wavelength"} & names)
 
 
 def product_of_fits(name: str, hdus: fits.HDUList) -> SpectrumFile:
@@ -71,7 +72,9 @@ def product_of_columns(name: str, columns: list[TableColumn], facts: Mapping[str
         detail = f"{name} is predicted, in the rest frame, and does not give its redshift: take FITS or ECSV"
         raise UsageError("not-a-spectrum", detail)
     z = float("nan") if redshift is None else float(redshift)
-    found = spectrum_of_columns(name, [column for column in named if column is not None], cards=facts)
+    found = spectrum_of_columns(
+        name, [column for column in named if column is not None], cards={"medium": "vacuum"}
+    )
     stretch = 1 + z if is_rest else 1.0
     wave_aa, flux = found.wave_aa * stretch, found.flux / stretch
     spectrum = Spectrum(wave_aa, flux, mask=~np.isfinite(flux), kind="predicted")

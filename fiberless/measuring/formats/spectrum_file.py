@@ -12,8 +12,10 @@ from fiberless.astro.wavelength import air_to_vacuum
 from fiberless.errors import UsageError
 from fiberless.sources.sdss.spec_file import PipelineValues
 
-__all__ = ["CandidateSpectra", "FoundSpectrum", "Medium", "SpectrumFile", "finished"]
+__all__ = ["NOT_UNDERSTOOD", "CandidateSpectra", "FoundSpectrum", "Medium", "SpectrumFile", "finished"]
 
+NOT_UNDERSTOOD: Final = "is not understood"
+"""What notes say of a card that is there and has no known value."""
 _RANGE_AA: Final = (1000.0, 50_000.0)
 _MIN_PIXELS: Final = 100
 _OTHER_INSTRUMENT: Final = (
@@ -150,6 +152,8 @@ def _medium(name: str, found: FoundSpectrum, *, air: bool) -> tuple[bool, list[s
             return True, ["wavelengths in air, as asked: converted to vacuum"]
         case _:
             said = "the file does not say whether its wavelengths are those in vacuum or in air"
+            if any(NOT_UNDERSTOOD in note for note in found.notes):
+                said = "the medium of the wavelengths is not known"
             return False, [f"{said}: taken as vacuum; --air if they are not"]
 
 

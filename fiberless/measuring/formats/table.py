@@ -10,7 +10,7 @@ from astropy import units
 from fiberless.arrays import BoolArray, FloatArray
 from fiberless.errors import UsageError
 from fiberless.measuring.formats.columns import Chosen, Role, TableColumn, chosen_columns, truths
-from fiberless.measuring.formats.spectrum_file import FoundSpectrum, Medium
+from fiberless.measuring.formats.spectrum_file import NOT_UNDERSTOOD, FoundSpectrum, Medium
 from fiberless.measuring.formats.unit_text import (
     FLUX_UNIT,
     FluxUnit,
@@ -26,6 +26,16 @@ _CGS_PER_UNIT: Final = 1e17
 _PLAIN_RANGE: Final = (1e-3, 1e5)
 _CGS_RANGE: Final = (1e-20, 1e-11)
 _POWER: Final = {Role.ERROR: 1, Role.VARIANCE: 2, Role.IVAR: -2}
+_TRUTHS: Final = {
+    "true": True,
+    "t": True,
+    "yes": True,
+    "1": True,
+    "false": False,
+    "f": False,
+    "no": False,
+    "0": False,
+}
 _AIR_WORDS: Final = re.compile(r"(?<![a-z])(?:air|awav)(?![a-z])")
 _VACUUM_WORDS: Final = re.compile(r"(?<![a-z])vac(?:uum)?(?![a-z])")
 
@@ -53,7 +63,7 @@ def spectrum_of_columns(
 
     """
     chosen = chosen_columns(name, columns)
-    said = list(notes)
+    said = [*notes, *_frame(name, chosen.wave, cards or {})]
     wave_aa = _wave_aa(name, chosen)
     bad = _bad(name, chosen, said)
     flux, sigma, is_relative = _values(name, chosen, wave_aa, said)
@@ -102,23 +112,35 @@ def medium_of_cards(cards: Mapping[str, Any]) -> tuple[Medium, list[str]]:
     for key in ("AIRORVAC", "VACUUM", "medium", "MEDIUM", "WAVEMED", "AIR_VAC"):
         if key not in cards:
             continue
-        value = cards[key]
-        if isinstance(value, bool | int | np.bool_):
-            return (Medium.VACUUM if value else Medium.AIR), []
-        found = _medium_of_words(str(value))
+        found = _medium_of_card(cards[key])
         if found is not Medium.UNKNOWN:
             return found, []
-        remarks.append(f"{key} = {value!r} is not understood")
-    in_comments = _medium_of_words(str(cards.get("comments", "")))
-    if in_comments is not Medium.UNKNOWN:
-        return in_comments, remarks
+        remarks.append(f"{key} = {cards[key]!r} {NOT_UNDERSTOOD}")
     # FITS paper III: AWAV is wavelength in air, WAVE in vacuum
     kind = str(cards.get("CTYPE1", "")).strip().upper()
     if kind.startswith("AWAV"):
         return Medium.AIR, []
     if kind.startswith("WAVE") and not kind.startswith("WAVEL"):
         return Medium.VACUUM, []
-    return Medium.UNKNOWN, remarks
+    return _medium_of_words(_remarks_on_waves(cards)), remarks
+
+
+def _medium_of_card(value: Any) -> Medium:
+    if isinstance(value, bool | int | np.bool_) or str(value).strip().lower() in _TRUTHS:
+        is_vacuum = _TRUTHS[str(value).strip().lower()]
+        return Medium.VACUUM if is_vacuum else Medium.AIR
+    return _medium_of_words(str(value))
+
+
+def _remarks_on_waves(cards: Mapping[str, Any]) -> str:
+    """Comments of a text file, and lines of a header's comments that are about wavelengths."""
+    lines = [
+        line
+        for key in ("COMMENT", "HISTORY", "comments")
+        for line in str(cards.get(key, "")).splitlines()
+        if key == "comments" or re.search(r"wav|lambda", line.lower())
+    ]
+    return "\n".join(lines)
 
 
 def _medium_of_words(text: str) -> Medium:
@@ -136,6 +158,21 @@ def _medium(wave: TableColumn, cards: Mapping[str, Any]) -> tuple[Medium, list[s
     if by_word is not Medium.UNKNOWN:
         return by_word, []
     return medium_of_cards(cards)
+
+
+def _frame(name: str, wave: TableColumn, cards: Mapping[str, Any]) -> list[str]:
+    """What is to be said of the frame of the wavelengths; the rest frame is refused."""
+    system = str(cards.get("SPECSYS", "")).strip().upper()
+    is_rest = re.search(r"(?<![a-z])rest(?![a-z])", re.sub("[_.]", " ", wave.name.lower())) is not None
+    if is_rest or system.startswith("SOURCE") or str(cards.get("frame", "")).lower() == "rest":
+        detail = f"{name}: wavelengths are in the rest frame; those observed are needed"
+        raise UsageError("not-a-spectrum", detail)
+    kind = str(cards.get("kind", "observed"))
+    if kind not in {"observed", "observed-spectrum"}:
+        return [f"kind = {kind!r} {NOT_UNDERSTOOD}: measured as observed"]
+    if system.startswith("TOPO"):
+        return [f"SPECSYS = {system}: the redshift is that seen from the telescope, not from the Sun"]
+    return []
 
 
 def _wave_aa(name: str, chosen: Chosen) -> FloatArray:

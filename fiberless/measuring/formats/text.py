@@ -52,7 +52,7 @@ class _Rows:
     def width(self) -> int:
         """Cells of most lines."""
         counts = [len(row) for row in self.cells[-200:]]
-        return max(set(counts), key=counts.count) if counts else 0
+        return max(set(counts), key=lambda width: (counts.count(width), width)) if counts else 0
 
     @property
     def numeric_share(self) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from fiberless.arrays import BoolArray, FloatArray
-from fiberless.astro.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, line
+from fiberless.astro.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, all_lines, line
 from fiberless.astro.wavelength import LIGHT_SPEED_KMS
 
 __all__ = ["LinePattern", "line_pattern"]
@@ -41,12 +41,14 @@ class LinePattern:
     is_consistent : whether [O III] 4959 is about a third of 5007 where 5007 is at 8 σ and 4959 is covered,
         and [N II] and [S II] do not outshine an Hα that is not there
     continuum_gain : χ² of a smooth continuum less that of starlight, away from all lines
+    rest_chi2 : χ² per pixel of starlight there: remains of the sky leave it high
 
     """
 
     n_groups: int
     is_consistent: bool
     continuum_gain: float
+    rest_chi2: float
 
 
 def line_pattern(
@@ -71,20 +73,29 @@ def line_pattern(
     used = weight > 0
     profiles = _profiles(wave_aa, redshift)
     value, error = _fitted(np.concatenate([profiles, stars])[:, used], flux[used], weight[used])
-    near = profiles.max(axis=0) > np.exp(-0.5 * (_REACH_KMS / _SIGMA_KMS) ** 2)
-    away = used & ~near
-    gain = _chi2(smooth, flux, weight, away) - _chi2(stars, flux, weight, away)
+    away = used & ~_near_lines(wave_aa / (1 + redshift))
+    left = _chi2(stars, flux, weight, away)
+    gain = _chi2(smooth, flux, weight, away) - left
     is_covered = np.array([_is_covered(profile, used) for profile in profiles])
     value, error = value[: len(profiles)], np.where(is_covered, error[: len(profiles)], np.inf)
     significance = dict(zip(_NAMES, value / error, strict=True))
     n_groups = sum(max(significance[name] for name in group) > _DETECTED for group in _INDEPENDENT)
-    return LinePattern(n_groups, _is_consistent(value, error), gain)
+    rest_chi2 = left / max(int(away.sum()) - len(stars), 1)
+    return LinePattern(n_groups, _is_consistent(value, error), gain, rest_chi2)
+
+
+def _near_lines(wave_rest_aa: FloatArray) -> BoolArray:
+    """Pixels within 700 km/s of any line that galaxies have."""
+    edges = wave_rest_aa * np.array([[1 - _REACH_KMS / LIGHT_SPEED_KMS], [1 + _REACH_KMS / LIGHT_SPEED_KMS]])
+    centres = np.sort([row.wave_aa for row in all_lines().values()])
+    inside: BoolArray = np.searchsorted(centres, edges[1]) > np.searchsorted(centres, edges[0])
+    return inside
 
 
 def _is_consistent(value: FloatArray, error: FloatArray) -> bool:
-    lines = dict(zip(_NAMES, zip(value.tolist(), error.tolist(), strict=True), strict=True))
-    strong, strong_error = lines["OIII_5007"]
-    weak, weak_error = lines["OIII_4959"]
+    found = dict(zip(_NAMES, zip(value.tolist(), error.tolist(), strict=True), strict=True))
+    strong, strong_error = found["OIII_5007"]
+    weak, weak_error = found["OIII_4959"]
     expected = strong / OIII_DOUBLET_RATIO
     if strong > _WELL_DETECTED * strong_error and np.isfinite(weak_error):
         allowed = 3 * np.hypot(weak_error, strong_error / OIII_DOUBLET_RATIO) + _RATIO_SCATTER * strong
@@ -92,10 +103,10 @@ def _is_consistent(value: FloatArray, error: FloatArray) -> bool:
             return False
     elif weak > _WELL_DETECTED * weak_error and np.isfinite(strong_error) and weak > strong:
         return False
-    halpha, halpha_error = lines["Halpha"]
-    sulphur, sulphur_error = lines["SII"]
+    halpha, halpha_error = found["Halpha"]
+    sulphur, sulphur_error = found["SII"]
     is_lone = sulphur > _WELL_DETECTED * sulphur_error and np.isfinite(halpha_error)
-    return not (is_lone and sulphur > 3 * max(halpha, halpha_error, lines["NII"][0]))
+    return not (is_lone and sulphur > 3 * max(halpha, halpha_error, found["NII"][0]))
 
 
 def _fitted(columns: FloatArray, flux: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -137,6 +137,7 @@ def _evidence(found: FoundRedshift, data: "_Data", templates: RedshiftTemplates,
         n_line_groups=pattern.n_groups,
         has_consistent_lines=pattern.is_consistent,
         continuum_chi2=pattern.continuum_gain / scale,
+        rest_chi2=pattern.rest_chi2,
         quasar_chi2=quasar_gain(data.flux, data.weight, n_smooth=_N_SMOOTH) / scale,
     )
 

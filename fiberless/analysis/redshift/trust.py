@@ -18,6 +18,7 @@ _QUASAR_SHARE: Final = 0.8
 """Of what the templates take up: real galaxies and their shifted copies stay below 0.45, simulated quasars of
 all redshifts are above 1.6."""
 _CONFIRMED_GROUPS: Final = 3
+_MAX_REST_CHI2: Final = 2.0
 _FAR: Final = 0.3
 """Few galaxies of a survey's usual depth are farther: a redshift beyond it needs twice the evidence."""
 
@@ -39,7 +40,8 @@ class RedshiftIssue(StrEnum):
 
 
 _OVERRULED: Final = frozenset({RedshiftIssue.LOW_SNR, RedshiftIssue.POOR_FIT, RedshiftIssue.FEW_FEATURES})
-"""By three groups of lines in their pattern: galaxies of very strong lines have hardly any continuum."""
+"""By three groups of lines in their pattern: galaxies of very strong lines have hardly any continuum. Between
+lines that the subtraction of the sky left, the continuum is no ordinary one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Evidence:
     n_pixels, good_share, snr : of the spectrum
     delta_chi2, features_chi2, reduced_chi2 : of the fit, as in `search.FoundRedshift`
     is_at_edge : whether it lies within 1000 km/s of an end of the search
-    n_line_groups, has_consistent_lines, continuum_chi2 : as in `pattern.LinePattern`
+    n_line_groups, has_consistent_lines, continuum_chi2, rest_chi2 : as in `pattern.LinePattern`
     quasar_chi2 : by which a smooth continuum is worse than one with a quasar's broad lines
 
     """
@@ -68,13 +70,18 @@ class Evidence:
     n_line_groups: int
     has_consistent_lines: bool
     continuum_chi2: float
+    rest_chi2: float
     quasar_chi2: float
 
 
 def judged(known: Evidence) -> tuple[tuple[RedshiftIssue, ...], tuple[RedshiftIssue, ...]]:
     """Issues that stand, and those that the pattern of emission lines overrules."""
     found = _issues(known)
-    is_confirmed = known.n_line_groups >= _CONFIRMED_GROUPS and known.has_consistent_lines
+    is_confirmed = (
+        known.n_line_groups >= _CONFIRMED_GROUPS
+        and known.has_consistent_lines
+        and known.rest_chi2 < _MAX_REST_CHI2
+    )
     if not is_confirmed or set(found) - _OVERRULED:
         return found, ()
     return (), found

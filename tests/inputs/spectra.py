@@ -416,6 +416,13 @@ def _votable(folder: Path, s: Galaxy) -> Path:
     return folder / "spectrum.vot"
 
 
+def _machine_readable(folder: Path, s: Galaxy) -> Path:
+    ours = units.Unit(F_LAMBDA)
+    made = Table({"wave": s.wave_aa * units.AA, "flux": s.flux * ours, "err": s.error * ours})
+    made.write(folder / "table.mrt", format="ascii.mrt", overwrite=True)
+    return folder / "table.mrt"
+
+
 def _plain(s: Galaxy) -> dict[str, Any]:
     return {"wavelength": s.wave_aa * units.AA, "flux": s.hit * units.Unit(F_LAMBDA)}
 
@@ -549,6 +556,18 @@ TABLES = (
               said=("3 spectra",)),
     Situation("a mask that takes out every pixel", "refused", table(_mixed(wave, flux=flux, mask=lambda s: np.ones(s.flux.size, bool))),
               said=("mask marks every pixel",), slug="no-valid-pixels"),
+    Situation("a mask that takes out nearly every pixel", "refused", table(_mixed(wave, flux=flux, mask=lambda s: ~s.bad)),
+              said=("column mask", "good or bad"), slug="no-valid-pixels"),
+    Situation("PypeIt's coadd, whose mask is true where a pixel is good", "read", hdus(lambda s: [fits.PrimaryHDU(),
+              columns_hdu("SPECTRUM", {"DMODCLS": "OneSpec"}, wave=("D", None, s.wave_aa), flux=("D", None, s.hit),
+                          ivar=("D", None, s.error**-2.0), mask=("K", None, (~s.bad).astype(int)))]), said=("inverse variance",)),
+    Situation("JWST's x1d: um, Jy and further errors", "read", hdus(lambda s: [fits.PrimaryHDU(), columns_hdu("EXTRACT1D",
+              WAVELENGTH=("D", "um", s.wave_aa / 1e4), FLUX=("D", "Jy", f_nu(s)), FLUX_ERROR=("D", "Jy", f_nu(s) / s.flux * s.error),
+              SB_ERROR=("D", "MJy/sr", s.flux), DQ=("J", None, np.zeros(s.flux.size)))]), said=("SB_ERROR",)),
+    Situation("HST's x1d: one row of vectors", "read", hdus(lambda s: [fits.PrimaryHDU(), columns_hdu("SCI",
+              SPORDER=("I", None, [1]), WAVELENGTH=(f"{s.flux.size}D", "Angstroms", s.wave_aa[None]),
+              NET=(f"{s.flux.size}E", "Counts/s", s.flux[None]), FLUX=(f"{s.flux.size}D", "erg/s/cm**2/Angstrom", s.flux[None] * 1e-17),
+              ERROR=(f"{s.flux.size}D", "erg/s/cm**2/Angstrom", s.error[None] * 1e-17))]), said=("NET",)),
     Situation("mask in words that are not known", "refused", table(_mixed(wave, flux=flux, mask=lambda s: np.full(s.flux.size, "perhaps"))),
               said=("perhaps",)),
 )  # fmt: skip
@@ -594,11 +613,26 @@ TEXTS = (
     Situation("a comment that says air", "read", text("# wavelengths in air\nwave,flux,err", air, flux, error), said=("in air: converted",)),
     Situation("named columns that are not known", "refused", text("a,b,c", wave, flux, error), said=("a, b, c", "known are wavelength")),
     Situation("wavelengths known, no flux", "refused", text("wave,b,c", wave, flux, error), said=("no column of flux", "wave, b, c")),
+    Situation("SkyServer's CSV: Wavelength, Flux, BestFit, SkyFlux", "read", text("Wavelength,Flux,BestFit,SkyFlux", wave, flux, flux, error),
+              said=("BestFit, SkyFlux",), has_error=False),
+    Situation("columns numbered in comments", "read", text("# 1: lambda [Angstrom]\n# 2: flux [1e-17 erg/s/cm2/A]\n# 3: error", wave, flux, error,
+              delimiter=" "), unsaid=("no flux unit", "understood")),
+    Situation("comments that do not name the columns", "read", text("# observed on a clear night", wave, flux, error, delimiter=" "),
+              said=("no names of columns understood",), unsaid=("without names",)),
+    Situation("a journal's machine-readable table", "read", _machine_readable, unsaid=("no flux unit",)),
+    Situation("lines of remarks before the names", "read", text("Object: NGC 1234\nDate, 2020-01-01\nwavelength,flux,error", wave, flux, error),
+              said=("2 lines before",)),
+    Situation("R's names without one for the index", "read", text('"wavelength" "flux" "error"', lambda s: [f'"{i}"' for i in counted(s)],
+              wave, flux, error, delimiter=" ")),
+    Situation("no names, the first column counts the rows", "read", text("", counted, wave, flux, error, delimiter=" "), said=("counts the rows",)),
+    Situation("missing cells", "read", text("wave,flux,err", wave, lambda s: ["" if b else f"{f:.6g}" for b, f in zip(s.bad, s.flux, strict=True)], error)),
+    Situation("wavelengths in nm that no unit names", "refused", text("wave,flux,err", lambda s: s.wave_aa / 10, flux, error), said=("another unit",)),
     Situation("one column", "refused", text("wavelength", wave), said=("one column",)),
 )  # fmt: skip
 OTHERS = (
     Situation("an empty file", "refused", raw(b""), said=("empty",)),
     Situation("a NumPy file", "refused", raw(b"\x93NUMPY\x01\x00"), said=("NumPy",)),
+    Situation("a JSON file", "refused", raw(b'{"wavelength": [1, 2]}'), said=("JSON",)),
     Situation("an HDF5 file", "refused", raw(b"\x89HDF\r\n\x1a\n"), said=("HDF5",)),
     Situation("a damaged gzip file", "refused", raw(gzip.compress(b"wave,flux\n" * 1000)[:40], "s.csv.gz"), said=("damaged",)),
     Situation("an archive of several files", "refused", _zipped(2), said=("2 files",)),

@@ -66,7 +66,7 @@ _OTHERS: Final = frozenset(
         ),
         *("model", "fit", "best", "template", "continuum", "cont", "normalization", "normalisation"),
         *("lsf", "disp", "wdisp", "resolution", "res", "width", "throughput", "response", "calib"),
-        *("snr", "sn", "p16", "p50", "p84", "ormask"),
+        *("snr", "sn", "p16", "p50", "p84", "ormask", "sb", "surf", "bkgd", "poisson", "rnoise", "flat"),
     )
 )
 """Words of names of what is beside a spectrum's own flux and error."""

@@ -25,6 +25,8 @@ _FOREIGN: Final = MappingProxyType(
         b"ARROW1": "Arrow",
         b"\xff\xd8\xff": "JPEG",
         b"#ASDF": "ASDF",
+        b"{": "JSON",
+        b"\\documentclass": "LaTeX",
         b"\xd0\xcf\x11\xe0": "an old spreadsheet",
     }
 )

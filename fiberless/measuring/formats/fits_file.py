@@ -156,7 +156,9 @@ def _columns(name: str, hdu: Any) -> Iterator[TableColumn]:
             "utype": str(hdu.header.get(f"TUTYP{number}", "")),
             "description": str(hdu.header.get(f"TCOMM{number}", "")),
         }
-        yield TableColumn.titled(column.name, values, (column.unit or "").strip() or None, **words)
+        # PypeIt's masks are true where a pixel is good
+        title = "good" if column.name == "mask" and hdu.header.get("DMODCLS") == "OneSpec" else column.name
+        yield TableColumn.titled(title, values, (column.unit or "").strip() or None, **words)
 
 
 def _looks_like_wave(title: str) -> bool:

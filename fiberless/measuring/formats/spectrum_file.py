@@ -167,7 +167,6 @@ def _order(name: str, found: FoundSpectrum) -> IntArray:
     order = np.argsort(wave_aa, kind="stable")
     first, last = float(wave_aa[order[0]]), float(wave_aa[order[-1]])
     if not (_RANGE_AA[0] < first and last < _RANGE_AA[1]) or (np.diff(wave_aa[order]) == 0).any():
-        raise UsageError(
-            "not-a-spectrum", f"{name}: wavelengths {first:g}–{last:g} are not distinct values in Å"
-        )
+        shown = f"wavelengths {first:g}–{last:g} are not distinct values in Å"
+        raise UsageError("not-a-spectrum", f"{name}: {shown}; another unit must be named")
     return order

@@ -25,16 +25,11 @@ __all__ = ["flux_in_our_unit", "medium_of_cards", "spectrum_of_columns"]
 _CGS_PER_UNIT: Final = 1e17
 _PLAIN_RANGE: Final = (1e-3, 1e5)
 _CGS_RANGE: Final = (1e-20, 1e-11)
+_MAX_MASKED: Final = 0.9
 _POWER: Final = {Role.ERROR: 1, Role.VARIANCE: 2, Role.IVAR: -2}
 _TRUTHS: Final = {
-    "true": True,
-    "t": True,
-    "yes": True,
-    "1": True,
-    "false": False,
-    "f": False,
-    "no": False,
-    "0": False,
+    **dict.fromkeys(("true", "t", "yes", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "0"), False),
 }
 _AIR_WORDS: Final = re.compile(r"(?<![a-z])(?:air|awav)(?![a-z])")
 _VACUUM_WORDS: Final = re.compile(r"(?<![a-z])vac(?:uum)?(?![a-z])")
@@ -192,6 +187,9 @@ def _bad(name: str, chosen: Chosen, said: list[str]) -> BoolArray:
         marked = truths(column) if role is Role.MASK else ~truths(column)
         if marked.all():
             raise UsageError("no-valid-pixels", f"{name}: column {column.name} marks every pixel as bad")
+        if marked.mean() > _MAX_MASKED:
+            said = f"column {column.name} would take {marked.mean():.0%} of the pixels out"
+            raise UsageError("no-valid-pixels", f"{name}: {said}; name it good or bad for what it marks")
         if marked.mean() > 0.5:
             said.append(f"column {column.name} takes {marked.mean():.0%} of the pixels out")
         bad |= marked

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,13 @@ __all__ = ["TextTable", "decoded", "text_table"]
 
 _COMMENTS: Final = ("#", "%", "!", "//")
 _DELIMITERS: Final = (";", "\t", ",", "|", None)
+_Columns: TypeAlias = tuple[list[TableColumn], list[str]]
 _MISSING: Final = frozenset({"", "nan", "na", "n/a", "null", "none", "--", "-", "masked"})
 _TRUTHS: Final = frozenset({"true", "false", "t", "f", "yes", "no"})
 _INDEX: Final = re.compile(r"(unnamed: ?\d+|index|row|pixel|pix|idx|id|n|#)?", re.IGNORECASE)
 _GENERIC: Final = re.compile(r"(col(umn)?|c|var|v)?[ _]?\d+", re.IGNORECASE)
 _MIN_SHARE: Final = 0.9
+_MAX_HEAD: Final = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,14 @@ class _Rows:
         return sum(map(_is_datum, last)) / max(len(last), 1)
 
 
+class _Headed(NamedTuple):
+    """Lines of a text: remarks, names and units, numbers."""
+
+    remarks: list[list[str]]
+    header: list[list[str]]
+    data: list[list[str]]
+
+
 def decoded(content: bytes) -> str:
     """Text of UTF-8, UTF-16 with its mark, else Latin-1."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -86,12 +96,15 @@ def text_table(name: str, text: str) -> TextTable:
     if not body or "\x00" in text:
         raise UsageError("not-a-spectrum", f"{name} is no table of numbers")
     rows = _split(name, body)
-    header, data = _headed(rows)
-    titles = header[0] if header else _commented(comments, rows)
+    remarks, header, data = _headed(rows)
+    titles = header[0] if header else _numbered(comments, rows) or _commented(comments, rows)
     unit_row = header[1] if len(header) > 1 else None
-    columns, notes = _columns(name, titles, unit_row, data, rows.width)
+    said = "no names of columns understood" if comments else "columns without names"
+    columns, notes = _columns(name, titles, unit_row, data, rows.width, said=said)
     if len(columns) < 2:
         raise UsageError("not-a-spectrum", f"{name} has one column; wavelength and flux are needed")
+    if remarks:
+        notes.append(f"{len(remarks)} lines before the columns' names not used")
     return TextTable(tuple(columns), "\n".join(comments), tuple(notes))
 
 
@@ -109,7 +122,7 @@ def _split(name: str, body: Sequence[str]) -> _Rows:
 
 def _cells(body: Sequence[str], delimiter: str | None) -> list[list[str]]:
     if delimiter is None:
-        rows = [line.split() for line in body]
+        rows = [[cell.strip('"') for cell in line.split()] for line in body]
     else:
         rows = [[cell.strip() for cell in row] for row in csv.reader(body, delimiter=delimiter)]
     if delimiter != "," and any(re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", cell) for cell in rows[-1]):
@@ -121,12 +134,33 @@ def _decimal_point(cell: str) -> str:
     return cell.replace(",", ".") if re.fullmatch(r"[-+]?\d*,\d+([eE][-+]?\d+)?", cell) else cell
 
 
-def _headed(rows: _Rows) -> tuple[list[list[str]], list[list[str]]]:
-    """Up to two lines of words, names and units, and the lines of numbers."""
-    first = 0
-    while first < min(2, len(rows.cells)) and not any(map(_is_number, rows.cells[first])):
-        first += 1
-    return rows.cells[:first], rows.cells[first:]
+def _headed(rows: _Rows) -> _Headed:
+    """The lines of numbers, and before them remarks and up to two lines of words, names and units."""
+    is_data = [len(row) == rows.width and any(map(_is_number, row)) for row in rows.cells[:_MAX_HEAD]]
+    # a remark may hold numbers as well: the numbers begin where two lines of them follow each other
+    pairs = (i for i in range(len(is_data)) if all(is_data[i : i + 2]))
+    first = next(pairs, 0)
+    words = [_is_words(row, rows.width) for row in rows.cells[:first]]
+    start = first - 1 if words[-1:] == [True] else first
+    if words[-2:] == [True, True] and any(map(is_unit_text, rows.cells[start])):
+        start -= 1
+    return _Headed(rows.cells[:start], rows.cells[start:first], rows.cells[first:])
+
+
+def _is_words(row: Sequence[str], width: int) -> bool:
+    """Whether a line may name the columns: R leaves out the name of the index."""
+    return len(row) in {width, width - 1} and not any(map(_is_number, row))
+
+
+def _numbered(comments: Sequence[str], rows: _Rows) -> list[str] | None:
+    """Names from comment lines that number the columns: `1: lambda [Angstrom]`."""
+    found = {}
+    for line in comments:
+        match = re.fullmatch(r"[#%!/\s]*(?:col(?:umn)?)?\s*(\d+)\s*[:.)=]\s*(.+?)\s*", line, re.IGNORECASE)
+        if match:
+            found[int(match[1])] = match[2]
+    numbers = range(1, rows.width + 1)
+    return [found[number] for number in numbers] if set(found) >= set(numbers) else None
 
 
 def _commented(comments: Sequence[str], rows: _Rows) -> list[str] | None:
@@ -148,7 +182,9 @@ def _columns(
     unit_row: list[str] | None,
     data: Sequence[list[str]],
     width: int,
-) -> tuple[list[TableColumn], list[str]]:
+    *,
+    said: str,
+) -> _Columns:
     whole = [row for row in data if len(row) == width]
     notes = []
     if len(whole) < len(data):
@@ -160,20 +196,24 @@ def _columns(
     titles = None if titles is None or len(titles) != width else titles
     values = [_values([row[i] for row in whole]) for i in range(width)]
     names = titles or [f"col{i + 1}" for i in range(width)]
-    kept = [i for i in range(width) if titles is None or not _is_index(names[i], values[i])]
+    filled = [i for i in range(width) if any(row[i] for row in whole)]
+    kept = [i for i in filled if titles is None or not _is_index(names[i], values[i])]
     if titles is None or all(_GENERIC.fullmatch(names[i]) for i in kept):
-        return _by_order([values[i] for i in kept], notes)
+        return _by_order([values[i] for i in kept], notes, said)
     unit_of = unit_row if unit_row is not None and any(map(is_unit_text, unit_row)) else None
     texts = [None if unit_of is None else unit_of[i].strip("[]() ") or None for i in range(width)]
     return [TableColumn.titled(names[i], values[i], texts[i]) for i in kept], notes
 
 
-def _by_order(values: Sequence[npt.NDArray[Any]], notes: list[str]) -> tuple[list[TableColumn], list[str]]:
-    """Columns without names, as wavelength, flux and error."""
-    words = ("wavelength", "flux", "error")[: len(values)]
-    columns = [TableColumn(word, column) for word, column in zip(words, values, strict=False)]
-    taken = f"columns without names: taken in their order as {', '.join(words)}"
-    left = len(values) - len(words)
+def _by_order(values: Sequence[npt.NDArray[Any]], notes: list[str], said: str) -> _Columns:
+    """Columns without names, as wavelength, flux and error, behind one that counts the rows."""
+    counts = len(values) > 2 and _is_index("", values[0]) and values[0][0] in (0, 1)
+    kept = list(values[1:] if counts else values)
+    words = ("wavelength", "flux", "error")[: len(kept)]
+    columns = [TableColumn(word, column) for word, column in zip(words, kept, strict=False)]
+    taken = f"{said}: taken in their order as {', '.join(words)}"
+    taken += " behind one that counts the rows" if counts else ""
+    left = len(kept) - len(words)
     return columns, [*notes, taken + (f"; {left} more not used" if left else "")]
 
 

@@ -18,7 +18,7 @@ from fiberless.arrays import FloatArray
 from fiberless.errors import UsageError
 from fiberless.measuring.formats.columns import TableColumn
 from fiberless.measuring.formats.compressed import unpacked
-from fiberless.measuring.formats.fits_file import fits_spectrum
+from fiberless.measuring.formats.fits_file import described_hdus, fits_spectrum
 from fiberless.measuring.formats.product import (
     is_product,
     is_product_columns,
@@ -109,8 +109,9 @@ def _from_fits(path: Path, content: bytes, *, air: bool) -> SpectrumFile:
             _refuse_air(path.name, air=air)
             return product_of_fits(path.name, hdus)
         found = fits_spectrum(path.name, hdus)
+        held = described_hdus(hdus) if found is None else ""
     if found is None:
-        return _from_specutils(path, air=air)
+        return _from_specutils(path, held, air=air)
     return finished(path.name, found, air=air)
 
 
@@ -180,20 +181,22 @@ def _columns(table: Table) -> Iterator[TableColumn]:
         yield TableColumn.titled(title, values, unit, description=description, **words)
 
 
-def _from_specutils(path: Path, *, air: bool) -> SpectrumFile:
+def _from_specutils(path: Path, held: str, *, air: bool) -> SpectrumFile:
     try:
         specutils = import_module("specutils")
     except ImportError as error:
-        detail = f"{path.name}: no HDU of a layout known here; others need specutils: pip install specutils"
+        detail = f"{path.name} holds {held}: other layouts need specutils: pip install specutils"
         raise UsageError("not-a-spectrum", detail) from error
     try:
         with warnings.catch_warnings(action="ignore"):
             return convert_specutils(specutils.Spectrum.read(str(path)), path, air=air)
-    except UsageError:
-        raise
+    except UsageError as refusal:
+        detail = f"{path.name} holds {held}; as specutils reads it: {refusal.detail}"
+        raise UsageError(refusal.slug, detail) from refusal
     except Exception as error:
         # its many loaders raise whatever their authors' code met with
-        raise UsageError("not-a-spectrum", f"{path.name}: specutils cannot read it: {error}") from error
+        detail = f"{path.name} holds {held}: no layout known here, and specutils cannot read it: {error}"
+        raise UsageError("not-a-spectrum", detail) from error
 
 
 def convert_specutils(read: Any, path: Path, *, air: bool) -> SpectrumFile:

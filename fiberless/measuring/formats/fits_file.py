@@ -9,13 +9,13 @@ from astropy.io import fits
 from fiberless.errors import UsageError
 from fiberless.measuring.formats.arms import Arm, desi_spectrum, joined_arms
 from fiberless.measuring.formats.columns import Role, TableColumn
-from fiberless.measuring.formats.image import image_spectrum, rows_spectrum
+from fiberless.measuring.formats.image import described_rows, image_spectrum, rows_spectrum
 from fiberless.measuring.formats.spectrum_file import FoundSpectrum, Medium
 from fiberless.measuring.formats.table import spectrum_of_columns
 from fiberless.sources.sdss.spec_file import BRIGHT_SKY, SdssSpectrum, is_sdss, sdss_spectrum
 from fiberless.sources.sdss.spspec_file import is_spspec, read_spspec
 
-__all__ = ["fits_spectrum"]
+__all__ = ["described_hdus", "fits_spectrum"]
 
 _LAMOST_ROWS: Final = (
     (Role.FLUX, "flux"),
@@ -44,6 +44,21 @@ def fits_spectrum(name: str, hdus: fits.HDUList) -> FoundSpectrum | None:
     found = desi_spectrum(name, hdus) or _of_tables(name, hdus) or image_spectrum(name, hdus)
     is_lamost = found is not None and "LAMOST" in str(hdus[0].header.get("TELESCOP", "")).upper()
     return _survey(found) if found is not None and is_lamost else found
+
+
+def described_hdus(hdus: fits.HDUList) -> str:
+    """What a file of no known layout holds, for a refusal."""
+    found = []
+    for number, hdu in enumerate(hdus):
+        header = hdu.header
+        title = f"HDU {number} {hdu.name}".strip()
+        if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
+            found.append(f"{title}: table of {', '.join(hdu.columns.names[:8])}")
+        elif header.get("NAXIS", 0) >= 2:
+            found.append(f"{title}: {described_rows(header)}")
+        elif header.get("NAXIS", 0) == 1:
+            found.append(f"{title}: {header['NAXIS1']} pixels without a wavelength axis that is known")
+    return "; ".join(found) or "no data"
 
 
 def _sdss(found: SdssSpectrum) -> FoundSpectrum:

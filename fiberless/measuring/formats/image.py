@@ -16,7 +16,7 @@ from fiberless.measuring.formats.spectrum_file import FoundSpectrum
 from fiberless.measuring.formats.table import spectrum_of_columns
 from fiberless.measuring.formats.unit_text import WaveUnit, to_wave_aa, wave_unit
 
-__all__ = ["image_spectrum", "rows_spectrum"]
+__all__ = ["described_rows", "image_spectrum", "rows_spectrum"]
 
 _ROLE_WORDS: Final = (
     (r"inv.*var|ivar|inverse", Role.IVAR),
@@ -39,6 +39,13 @@ _NAME_OF_ROLE: Final = MappingProxyType(
     }
 )
 _MUSE: Final = MappingProxyType({"STAT": Role.VARIANCE})
+_GAMA: Final = (
+    (Role.FLUX, "spectrum"),
+    (Role.ERROR, "error"),
+    (None, "uncalibrated spectrum"),
+    (None, "its error"),
+    (None, "sky"),
+)
 _SIXDF: Final = ("OBSRA", "OBSDEC", "Z_HELIO", "QUALITY")
 
 
@@ -52,7 +59,7 @@ class _Row(NamedTuple):
 
 
 def image_spectrum(name: str, hdus: fits.HDUList) -> FoundSpectrum | None:
-    """Spectrum of the first image with a wavelength axis; None if there is no image of that kind.
+    """Spectrum of the first image with a wavelength axis; None if none has one or none of its rows is flux.
 
     Arrays of the same length in other HDUs are its errors and masks, by the HDUs' names.
 
@@ -71,7 +78,8 @@ def image_spectrum(name: str, hdus: fits.HDUList) -> FoundSpectrum | None:
         line = data.reshape(-1, data.shape[-1])
         if len(line) == 1:
             return _one_line(name, hdus, number, line[0])
-        return rows_spectrum(name, hdu.header, line, _roles_of_rows(name, hdu.header, line))
+        roles = _roles_of_rows(hdu.header, line)
+        return None if roles is None else rows_spectrum(name, hdu.header, line, roles)
     return None
 
 
@@ -130,24 +138,26 @@ def _bunit(header: fits.Header) -> str | None:
     return text or None
 
 
-def _roles_of_rows(name: str, header: fits.Header, rows: FloatArray) -> list[tuple[Role | None, str]]:
-    """Roles by the cards that name rows; refused where nothing names them."""
+def _roles_of_rows(header: fits.Header, rows: FloatArray) -> list[tuple[Role | None, str]] | None:
+    """Roles by the cards that name rows, or by the survey; None where nothing names them."""
     for pattern in ("ROW{}", "ARRAY{}", "BANDID{}"):
         titles = [str(header.get(pattern.format(i + 1), "")).strip() for i in range(len(rows))]
-        if any(titles):
-            roles = [
-                (_role(title) if title else None, title or f"row {i + 1}") for i, title in enumerate(titles)
-            ]
-            if all(role is not Role.FLUX for role, _ in roles):
-                break
+        roles = [(_role(title) if title else None, title or f"row {i + 1}") for i, title in enumerate(titles)]
+        if any(role is Role.FLUX for role, _ in roles):
             return _first_of_each(roles)
     if all(key in header for key in _SIXDF) and len(rows) in (3, 4):
         return [(Role.FLUX, "flux"), (Role.VARIANCE, "variance"), (None, "sky"), (None, "wavelength")]
-    raise UsageError(
-        "not-a-spectrum",
-        f"{name}: an image of {len(rows)} rows ({', '.join(filter(None, titles)) or 'without titles'}), and "
-        "no cards ROW1, ARRAY1 or BANDID1 say which is the flux",
-    )
+    if "GAMA" in str(header.get("ORIGIN", "")) and len(rows) == len(_GAMA):
+        return list(_GAMA)
+    return None
+
+
+def described_rows(header: fits.Header) -> str:
+    """What an image of several rows says of them, for a refusal."""
+    count = header.get("NAXIS2", 1)
+    titles = [f"{key} = {header[key]!r}" for key in ("ROW1", "ROW2", "ARRAY1", "BANDID1") if key in header]
+    said = ", ".join(titles) or "no cards ROW1, ARRAY1 or BANDID1"
+    return f"an image of {count} rows, of which {said} make none the flux"
 
 
 def _first_of_each(roles: Sequence[tuple[Role | None, str]]) -> list[tuple[Role | None, str]]:

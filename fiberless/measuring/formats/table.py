@@ -188,8 +188,8 @@ def _bad(name: str, chosen: Chosen, said: list[str]) -> BoolArray:
         if marked.all():
             raise UsageError("no-valid-pixels", f"{name}: column {column.name} marks every pixel as bad")
         if marked.mean() > _MAX_MASKED:
-            said = f"column {column.name} would take {marked.mean():.0%} of the pixels out"
-            raise UsageError("no-valid-pixels", f"{name}: {said}; name it good or bad for what it marks")
+            most = f"column {column.name} would take {marked.mean():.0%} of the pixels out"
+            raise UsageError("no-valid-pixels", f"{name}: {most}; name it good or bad for what it marks")
         if marked.mean() > 0.5:
             said.append(f"column {column.name} takes {marked.mean():.0%} of the pixels out")
         bad |= marked

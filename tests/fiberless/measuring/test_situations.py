@@ -93,6 +93,8 @@ UNFAMILIAR = {
     "columns.truths": "mask in words that are not known",
     "compressed.unpacked": "an HDF5 file",
     "fits_file.fits_spectrum": "a file of an HDU kind that is not known",
+    "fits_file.described_hdus": "pixels without a wavelength axis",
+    "image.described_rows": "rows whose names are not known",
     "image.image_spectrum": "an HDU beside the flux that is not known",
     "image.rows_spectrum": "rows whose names are not known",
     "product.is_product": "an ECSV table of a kind that is not known",

@@ -15,7 +15,7 @@ help:
 	@echo "make serve    start the service on http://127.0.0.1:8000"
 	@echo "make demo     predict the example galaxy over HTTP; writes FITS, JSON and PNG into out/"
 	@echo "make test     run all tests"
-	@echo "make lint     ruff, mypy --strict, import-linter"
+	@echo "make lint     ruff, mypy --strict, import-linter, codespell"
 	@echo "make format   rewrite the code in the project's format"
 	@echo "make bench    run the benchmarks"
 	@echo "make docs     build the documentation into docs/_build, warnings as errors"
@@ -36,6 +36,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/codespell
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

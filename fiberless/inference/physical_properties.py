@@ -20,7 +20,7 @@ _METHOD: Final = (
     "posterior of the model, learned from the training set's true values; better calibrated on simulated "
     "galaxies than full-spectrum fits of the candidates"
 )
-"""Measured on 220 held-out galaxies, see docs/decisions.md."""
+"""Measured on 220 held-out galaxies, see docs/decisions/latent-model.md."""
 
 
 def physical_properties(

@@ -274,7 +274,7 @@ BROKEN += b"<DATA><TABLEDATA>" + b"<TR><TD>1</TD><TD>2</TD></TR>" * 1500 + b"</T
         ("application/json", b"[NaN]", "", 422, "invalid-json"),
         ("application/json", b"5", "", 422, "invalid-parameter"),
         ("application/json", b'{"targets": 5}', "", 422, "invalid-parameter"),
-        ("application/json", b'{"targets": [], "optons": {}}', "", 422, "invalid-parameter"),
+        ("application/json", b'{"targets": [], "option": {}}', "", 422, "invalid-parameter"),
         ("application/json", b'{"targets": [1], "options": {"steps": 0}}', "", 422, "invalid-parameter"),
         ("application/json", b'{"targets": [1], "options": {"model": "no"}}', "", 422, "unknown-model"),
         (

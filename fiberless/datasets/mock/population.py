@@ -1,6 +1,6 @@
 """Priors of the simulated survey: which galaxies there are. All arrays have the shape (N,).
 
-Relations and their sources stand beside the numbers; what was tuned is said in docs/decisions.md.
+Relations and their sources stand beside the numbers; docs/decisions/simulated-survey.md says what was tuned.
 """
 
 from dataclasses import dataclass, fields

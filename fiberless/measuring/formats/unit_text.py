@@ -10,11 +10,12 @@ import numpy as np
 from astropy import units
 
 from fiberless.arrays import FloatArray
+from fiberless.contract import properties as contract_properties
 from fiberless.errors import UsageError
 
 __all__ = ["FLUX_UNIT", "FluxUnit", "WaveUnit", "flux_unit", "is_unit_text", "to_wave_aa", "wave_unit"]
 
-FLUX_UNIT: Final = units.Unit("1e-17 erg / (s cm2 Angstrom)")
+FLUX_UNIT: Final = units.Unit(contract_properties.FLUX_UNIT)
 _F_NU: Final = units.Unit("erg / (s cm2 Hz)")
 _WORDS: Final = MappingProxyType(
     {

@@ -73,7 +73,7 @@ BYTES: dict[str, tuple[str, Build]] = {
     "gzip bomb": ("fits-too-large", lambda make: gzip.compress(make.cube() + bytes(20_000_000))),
     "gzip and more": ("fits-trailing-data", lambda make: gzip.compress(make.cube()) + b"more"),
     "header cut": ("fits-truncated", lambda make: make.cube()[:2000]),
-    "no END": ("fits-truncated", lambda make: make.cube()[:2880].replace(b"END ", b"ENDE")),
+    "no END": ("fits-truncated", lambda make: make.cube()[:2880].replace(b"END ", b"ENDX")),
     "data cut": ("fits-truncated", lambda make: make.cube()[:-2880]),
     "padding cut": ("fits-truncated", lambda make: make.cube()[:-1]),
     "garbage after": ("fits-trailing-data", lambda make: make.cube() + b"garbage"),

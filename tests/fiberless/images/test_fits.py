@@ -166,11 +166,6 @@ def test_old_pixel_matrices_mean_what_astropy_says(make, cards):
     assert (cutout.ra, cutout.dec) == pytest.approx(tuple(map(float, expected)), abs=1e-9)
 
 
-@pytest.mark.parametrize("cards", [{"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, {"RADESYS": "FK4"}])
-def test_other_frames_of_the_sky_give_no_position(make, cards):
-    assert read_cutout(make.cube(**make.wcs() | cards)).ra is None
-
-
 def test_a_position_card_counts_if_it_agrees_with_the_image(make):
     near = read_cutout(make.cube(**make.wcs(), RA=180.0002, DEC=30.0001))
     boresight = read_cutout(make.cube(**make.wcs(), RA=181.0, DEC=30.0))

@@ -19,14 +19,13 @@ from fiberless.images.fits.cards import CardValue
 from fiberless.images.fits.gate import UPLOAD_LIMITS, Limits, walk_fits
 from fiberless.images.fits.pixels import central_start, check_bands, decode, fill_invalid, pad_with_noise
 from fiberless.images.fits.placing import common_wcs, image_position
-from fiberless.images.fits.planes import Plane, band_name, find_planes, single_plane
+from fiberless.images.fits.planes import Plane, find_planes, single_plane
 from fiberless.images.fits.units import nmgy_factor, unit_note
 
 __all__ = [
     "MIN_PIXELS",
     "cutout_header",
     "cutout_pixels",
-    "name_band_files",
     "read_band_files",
     "read_cutout",
     "write_cutout",
@@ -62,18 +61,22 @@ def read_cutout(data: bytes, *, name: str = "image", limits: Limits = UPLOAD_LIM
     """
     with _naming(name):
         hdus = walk_fits(data, limits=limits)
-        planes = find_planes(hdus)
-        notes = [] if tuple(p.band for p in planes) == BANDS else ["bands reordered to u, g, r, i, z"]
-        return _assemble(planes, notes=notes, primary=hdus[0].header)
+        found = find_planes(hdus)
+        in_order = tuple(plane.band for plane in found.planes) == BANDS
+        notes = [*([] if in_order else ["bands reordered to u, g, r, i, z"]), *found.notes]
+        return _assemble(found.planes, notes=notes, primary=hdus[0].header)
 
 
-def read_band_files(files: Mapping[str, bytes], *, limits: Limits = UPLOAD_LIMITS) -> Cutout:
+def read_band_files(
+    files: Mapping[str, bytes], *, limits: Limits = UPLOAD_LIMITS, notes: Sequence[str] = ()
+) -> Cutout:
     """Cutout of five FITS files, the first image of each, aligned with each other.
 
     Parameters
     ----------
     files : band to FITS bytes; the keys are u, g, r, i, z
     limits : what each file may ask for
+    notes : on how the files were named, for the caller
 
     Raises
     ------
@@ -86,31 +89,14 @@ def read_band_files(files: Mapping[str, bytes], *, limits: Limits = UPLOAD_LIMIT
         raise UsageError("wrong-band-order", f"{unknown[0][:20]!r} is none of the bands u, g, r, i, z")
     if missing := [band for band in BANDS if band not in files]:
         raise UsageError("wrong-band-count", f"there is no file for {', '.join(missing)}")
-    planes = []
+    planes: list[Plane] = []
+    told = list(notes)
     for band in BANDS:
         with _naming(band):
-            planes.append(single_plane(walk_fits(files[band], limits=limits), band))
-    return _assemble(planes, notes=[], primary={})
-
-
-def name_band_files(files: Sequence[bytes], *, limits: Limits = UPLOAD_LIMITS) -> dict[str, bytes]:
-    """Five single-band files by band: as their headers say, or in the order u, g, r, i, z if none does.
-
-    Raises
-    ------
-    UsageError
-        `wrong-band-count` if there are not five, `wrong-band-order` if the headers do not name each band
-        once.
-
-    """
-    if len(files) != len(BANDS):
-        raise UsageError("wrong-band-count", f"{len(files)} files; u, g, r, i and z are needed")
-    named = [band_name(walk_fits(data, limits=limits)[0].header) for data in files]
-    if not any(named):
-        return dict(zip(BANDS, files, strict=True))
-    if sorted(map(str, named)) != sorted(BANDS):
-        raise UsageError("wrong-band-order", f"the files say that they are {', '.join(map(str, named))}")
-    return {str(band): data for band, data in zip(named, files, strict=True)}
+            found = single_plane(walk_fits(files[band], limits=limits), band)
+            planes += found.planes
+            told += found.notes
+    return _assemble(planes, notes=told, primary={})
 
 
 def write_cutout(cutout: Cutout, path: Path | None = None) -> bytes:

@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import quote
 
 from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -147,7 +148,7 @@ class Settings(BaseSettings):
     @cached_property
     def resolved_database_url(self) -> str:
         """The database to use."""
-        return self.database_url or f"sqlite:///{(self.data_dir / 'fiberless.sqlite').resolve()}"
+        return self.database_url or f"sqlite:///{quote(str((self.data_dir / 'fiberless.sqlite').resolve()))}"
 
     @cached_property
     def resolved_blob_url(self) -> str:

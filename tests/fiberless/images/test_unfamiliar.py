@@ -45,6 +45,10 @@ def unfamiliar_grid(make):
     assert read_grid(make.wcs() | {"RADESYS": "GAPPT"}).notes
 
 
+def unfamiliar_matrix(make):
+    _refused(lambda: read_cutout(make.cube(**make.wcs() | {"CD1_1": "wide"})), "invalid-wcs")
+
+
 def unfamiliar_frame(make):
     assert read_frame({"RADESYS": "GAPPT"}) is None
     _told(read_cutout(make.cube(**make.wcs(), RADESYS="GAPPT")), "frame 'GAPPT' not known; position unknown")
@@ -54,11 +58,13 @@ def unfamiliar_frame(make):
 def unfamiliar_position(make):
     _refused(lambda: card_position_deg({"RA": "noon", "DEC": "up"}), "invalid-wcs")
     _refused(lambda: card_position_deg({"RA": 10.0, "DEC": 10.0, "RADESYS": "GAPPT"}), "invalid-wcs")
+    _refused(lambda: read_cutout(make.cube(RA="noon", DEC="up")), "invalid-wcs")
     _refused(lambda: image_position(None, [{"RA": "noon", "DEC": "up"}], 64), "invalid-wcs")
 
 
 def unfamiliar_unit(make):
     _refused(lambda: nmgy_factor({"BUNIT": "furlong"}, "r"), "unknown-unit")
+    _refused(lambda: read_cutout(make.cube(BUNIT="furlong")), "unknown-unit")
     _refused(lambda: nmgy_factor({"UNITS": "furlong"}, "r"), "unknown-unit")
     assert unit_note({"UNITS": "maggies"}) == "fluxes converted from maggies to nanomaggies"
 
@@ -97,7 +103,7 @@ TESTS = {
     "band_files:_claimed_band": unfamiliar_filter,
     "band_names:band_in_words": unfamiliar_name_of_a_file,
     "read:_stored_ebv": unfamiliar_extinction,
-    "linear:_cd_rows": unfamiliar_axes,
+    "linear:_cd_rows": unfamiliar_matrix,
 }
 
 

@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("FIBERLESS_PORT", "PORT", "port"),
         description="Port that the API listens on; 0 takes a free one",
     )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~@%+=-]+)*/?$",
+        description="Path under which a proxy shows the service, e.g. /fiberless; default: as a proxy on "
+        "this machine says in X-Forwarded-Prefix",
+    )
     data_dir: Path = Field(
         default=Path("data"),
         validation_alias=AliasChoices("FIBERLESS_DATA_DIR", "DATA_DIR", "data_dir"),

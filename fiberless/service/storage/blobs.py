@@ -43,6 +43,7 @@ class BlobStore:
 
     def __init__(self, url: str) -> None:
         self._files: Any
+        self._root: str
         # a plain path is no URL: fsspec would split it at `::`
         self._files, self._root = url_to_fs(url) if "://" in url else (LocalFileSystem(), url)
 

@@ -16,6 +16,7 @@ from app.http.metrics import count_requests
 from app.http.middleware import BodyGate, HeadAsGet, LastResort, SecurityHeaders
 from app.http.openapi import openapi_of
 from app.http.problems import install_problem_handlers
+from app.http.proxy_prefix import ProxyPrefix
 from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
 from app.service import Service
 from fiberless import __version__
@@ -81,6 +82,7 @@ def _install_guards(application: FastAPI, settings: Settings) -> None:
     application.add_middleware(LastResort)
     application.add_middleware(SecurityHeaders)
     application.add_middleware(HeadAsGet)
+    application.add_middleware(ProxyPrefix, root_path=settings.root_path)
 
 
 app = create_app()

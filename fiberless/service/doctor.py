@@ -13,6 +13,7 @@ from fiberless import __version__
 from fiberless.contract import QUEUE_PREDICT
 from fiberless.contract.manifest import read_manifest, resolve_version, verify_files
 from fiberless.errors import FatalError, FiberlessError
+from fiberless.service.file_systems import network_file_system
 from fiberless.service.launcher.broker import find_redis_server
 from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
@@ -68,6 +69,13 @@ def _disk(settings: Settings) -> str:
     free = shutil.disk_usage(folder).free
     if free < _LITTLE_SPACE_BYTES:
         raise FatalError("internal-error", f"{free / 2**20:.0f} MiB free for {settings.data_dir}")
+    remote = network_file_system(folder)
+    if remote and settings.database_url is None:
+        raise FatalError(
+            "internal-error",
+            f"{settings.data_dir} lies on a network file system ({remote}), where SQLite's write-ahead log "
+            "fails: set FIBERLESS_DATA_DIR to a local disk, or FIBERLESS_DATABASE_URL to PostgreSQL",
+        )
     return f"{free / 2**30:.0f} GiB free for {settings.data_dir}"
 
 

@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import quote
 
 from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -58,6 +59,12 @@ class Settings(BaseSettings):
         le=65535,
         validation_alias=AliasChoices("FIBERLESS_PORT", "PORT", "port"),
         description="Port that the API listens on; 0 takes a free one",
+    )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~@%+=-]+)*/?$",
+        description="Path under which a proxy shows the service, e.g. /fiberless; default: as a proxy on "
+        "this machine says in X-Forwarded-Prefix",
     )
     data_dir: Path = Field(
         default=Path("data"),
@@ -147,7 +154,7 @@ class Settings(BaseSettings):
     @cached_property
     def resolved_database_url(self) -> str:
         """The database to use."""
-        return self.database_url or f"sqlite:///{(self.data_dir / 'fiberless.sqlite').resolve()}"
+        return self.database_url or f"sqlite:///{quote(str((self.data_dir / 'fiberless.sqlite').resolve()))}"
 
     @cached_property
     def resolved_blob_url(self) -> str:

@@ -43,7 +43,9 @@ class BlobStore:
 
     def __init__(self, url: str) -> None:
         self._files: Any
-        self._files, self._root = url_to_fs(url)
+        self._root: str
+        # a plain path is no URL: fsspec would split it at `::`
+        self._files, self._root = url_to_fs(url) if "://" in url else (LocalFileSystem(), url)
 
     def put(self, data: bytes) -> str:
         """Store bytes durably and return their key, the sha256 in hex; what is there already is young again.

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -38,23 +38,32 @@ def accept_batch(service: Service, given: BatchInput, *, owner: str, idempotency
         `storage-unavailable`.
 
     """
-    if given.options.object_id is not None:
-        raise UsageError("invalid-parameter", "object_id: each row of a batch has its own")
-    manifest = service.manifest(given.options.model)
-    options = given.options.model_copy(update={"model": manifest.version})
-    head = BatchHead(owner, options, given.queue, idempotency_key, given.sha256)
-    begun = _begin(service, head)
-    if not begun.is_new:
-        return service.store.batches.get(begun.id, owner=owner)
-    try:
-        n_rows = _Intake(service, manifest, head, begun.id).add_all(given.rows)
-        batch = service.store.batches.open(begun.id, n_rows=n_rows)
-    except BaseException:
-        with suppress(TransientError):  # then the sweeper finds it
-            service.store.batches.abandon(begun.id)
-        raise
+    options, rows = given.read()
+    with closing(rows):
+        if options.object_id is not None:
+            raise UsageError("invalid-parameter", "object_id: each row of a batch has its own")
+        manifest = service.manifest(options.model)
+        options = options.model_copy(update={"model": manifest.version})
+        head = BatchHead(owner, options, given.queue, idempotency_key, given.sha256)
+        begun = _begin(service, head)
+        if not begun.is_new:
+            return service.store.batches.get(begun.id, owner=owner)
+        batch = _write_down(service, manifest, head, begun.id, rows)
     _let_in_first(service, given.queue)
     return batch
+
+
+def _write_down(
+    service: Service, manifest: Manifest, head: BatchHead, batch_id: str, rows: Iterable[BatchRow | ImageFile]
+) -> Batch:
+    """The batch with all its rows; on any error it is given up."""
+    try:
+        n_rows = _Intake(service, manifest, head, batch_id).add_all(rows)
+        return service.store.batches.open(batch_id, n_rows=n_rows)
+    except BaseException:
+        with suppress(TransientError):  # then the sweeper finds it
+            service.store.batches.abandon(batch_id)
+        raise
 
 
 async def wait_for_batch(service: Service, batch_id: str, *, owner: str, seconds: float) -> Batch:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.http.links import Links
 from app.http.problems import usage_error
-from app.http.strict_json import parse_json
+from app.http.strict_json import read_json
 from app.schemas.documents import (
     LookupAnswer,
     NeighbourEntry,
@@ -24,6 +24,8 @@ from fiberless.service.storage import ConePage, PredictionSummary, Store
 
 __all__ = ["LOOKUP_REQUEST", "ObjectLookupDep", "lookup", "object_document", "object_page"]
 
+_MOST_BYTES: Final = 2**18
+"""Of a list of 1000 names."""
 LOOKUP_REQUEST: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -39,7 +41,7 @@ async def _names_to_look_up(request: Request) -> ObjectLookup:
     if media != "application/json":
         raise UsageError("unsupported-media-type", 'send application/json: {"ids": ["…"]}')
     try:
-        return ObjectLookup.model_validate(parse_json(await request.body()), strict=True)
+        return ObjectLookup.model_validate(await read_json(request, max_bytes=_MOST_BYTES), strict=True)
     except ValidationError as error:
         raise usage_error(error) from error
 

@@ -9,6 +9,8 @@ from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from app.batch_input.confined_rows import PRELOADED
+from app.confinement import prepare_children
 from app.http.access import AccessGate
 from app.http.limits import RateLimits
 from app.http.methods import AllowedMethods
@@ -59,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _running(application: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    prepare_children(PRELOADED)
     store = await to_thread.run_sync(open_store, settings)
     job_queue = JobQueue(settings.redis_url)
     limits = RateLimits(settings.redis_url, per_minute=settings.resolved_rate_limit_per_minute)

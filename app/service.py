@@ -11,6 +11,7 @@ from typing import Annotated, Final, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from app.confinement import ReadingLimits
 from app.submission import Submission
 from fiberless.contract import QUEUE_PREDICT, Job, PredictionRequest, prediction_id
 from fiberless.contract.manifest import Manifest, list_versions, read_manifest, resolve_version
@@ -72,6 +73,13 @@ class Service:
     async def paint(self, painter: Callable[..., T], *arguments: object) -> T:
         """Run a drawing call in a thread, one at a time: matplotlib's text layout is not safe for several."""
         return await to_thread.run_sync(painter, *arguments, limiter=self.painters)
+
+    @property
+    def reading_limits(self) -> ReadingLimits:
+        """What reading one table may cost."""
+        return ReadingLimits(
+            memory_bytes=self.settings.table_memory_bytes, cpu_seconds=self.settings.table_cpu_seconds
+        )
 
     async def submit(self, submission: Submission, *, idempotency_key: str | None, owner: str) -> Outcome:
         """Find the prediction that is asked for, or write a job down for it.

@@ -59,6 +59,7 @@ PROBLEMS: Final = MappingProxyType(
         "body-too-large": Problem(413, "The request body is too large"),
         "fits-too-large": Problem(413, "The FITS image is too large"),
         "fits-header-too-large": Problem(413, "A FITS header is too large"),
+        "table-too-large": Problem(413, "Reading the table would take too much memory or time"),
         "fits-empty": Problem(422, "The file is empty"),
         "fits-truncated": Problem(422, "The FITS file is cut short"),
         "fits-trailing-data": Problem(422, "The FITS file has data after its end"),

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(default=64 * 2**20, description="Largest request body of a batch")
     max_batch_rows: int = Field(default=200_000, ge=1, description="Most rows of a batch")
     max_batch_files: int = Field(default=1000, ge=1, description="Most FITS files of a batch")
+    table_memory_bytes: int = Field(
+        default=2**29, ge=2**26, description="Memory that reading one table or list may take"
+    )
+    table_cpu_seconds: int = Field(
+        default=20, ge=1, description="Processor time that reading one table or list may take"
+    )
     batch_queue_rows: int = Field(
         default=1000, ge=1, description="Rows of batches that wait in a queue; the others wait for room in it"
     )

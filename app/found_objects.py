@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
@@ -59,17 +60,25 @@ def object_document(store: Store, object_id: str, *, owner: str, links: Links) -
 
     """
     summaries = store.objects.predictions_of(object_id, owner=owner)
-    if not summaries:
+    newest = _newest_document(store, summaries, links)
+    if newest is None:
         raise UsageError(
             "not-found",
             f"there is no prediction of {object_id} yet; POST its image to /api/v1/predictions with the "
             f'option object_id, or {{"target": {{"object_id": "{object_id}"}}}} if a survey knows the name',
         )
     entries = [_prediction_entry(summary, links).model_dump(mode="json") for summary in summaries]
-    newest = links.added_to(store.predictions.document(summaries[0].id), summaries[0].id)
     # The stored document goes in as it is: parsing 300 kB to write the same again would be the whole cost.
     head = json.dumps({"object_id": object_id, "predictions": entries})
     return head[:-1].encode() + b', "prediction": ' + newest + b"}"
+
+
+def _newest_document(store: Store, summaries: Sequence[PredictionSummary], links: Links) -> bytes | None:
+    """Document of the first of the predictions that can be read, with its links."""
+    for summary in summaries:
+        with suppress(UsageError):  # its files are lost: it counts as not stored
+            return links.added_to(store.predictions.document(summary.id), summary.id)
+    return None
 
 
 def object_page(page: ConePage, following: str | None, links: Links) -> ObjectPage:

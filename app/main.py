@@ -1,7 +1,7 @@
 """`create_app`: puts the front end together. `app.main:app` is what a server runs."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from app.http.problems import install_problem_handlers
 from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
 from app.service import Service
 from fiberless import __version__
+from fiberless.errors import TransientError
 from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
 from fiberless.service.storage import open_store
@@ -63,6 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _running(application: FastAPI, settings: Settings) -> AsyncIterator[None]:
     prepare_children(PRELOADED)
     store = await to_thread.run_sync(open_store, settings)
+    with suppress(TransientError):  # a full disk must not keep what is stored from being read
+        await to_thread.run_sync(store.blobs.mark)
     job_queue = JobQueue(settings.redis_url)
     limits = RateLimits(settings.redis_url, per_minute=settings.resolved_rate_limit_per_minute)
     application.state.service = Service(settings=settings, store=store, job_queue=job_queue)

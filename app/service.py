@@ -97,12 +97,17 @@ class Service:
         if known is not None and idempotency_key is None:
             return Outcome(prediction_id=known)
         request = _job_of(submission, manifest, idempotency_key, known, owner=owner)
-        job, created = await self.call(
-            partial(self.store.jobs.submit, request, max_queued=self.settings.max_queued)
-        )
+        write_down = partial(self.store.jobs.submit, request, max_queued=self.settings.max_queued)
+        job, created = await self.call(write_down)
+        if not created and job.prediction_id and not await self._is_stored(job.prediction_id):
+            await self.call(self.store.jobs.forget_key, job.id)
+            job, created = await self.call(write_down)
         if created and not job.phase.is_final:
             self.job_queue.publish(job.id, request.queue)
         return Outcome(job=job, prediction_id=job.prediction_id)
+
+    async def _is_stored(self, prediction_id: str) -> bool:
+        return await self.call(self.store.predictions.exists, prediction_id)
 
     async def wait_for(self, job_id: str, seconds: float) -> Job:
         """The job as soon as it is final, or as it is when the time is over or the service closes."""
@@ -160,9 +165,11 @@ class Service:
             raise TransientError("not-ready", "the broker does not answer")
 
     def _check_worker(self) -> None:
-        ages = [beat.age_seconds for beat in self.store.heartbeats.recent() if beat.worker_kind == "predict"]
-        if not ages or min(ages) > _WORKER_SILENCE_SECONDS:
-            raise TransientError("not-ready", "no sign of life from a model worker")
+        beats = [beat for beat in self.store.heartbeats.recent() if beat.worker_kind == "predict"]
+        if any(beat.trouble is None and beat.age_seconds <= _WORKER_SILENCE_SECONDS for beat in beats):
+            return
+        trouble = next((f"; the last one said: {beat.trouble}" for beat in beats if beat.trouble), "")
+        raise TransientError("not-ready", f"no sign of life from a model worker{trouble}")
 
     def _stored_prediction(self, submission: Submission, manifest: Manifest, owner: str) -> str | None:
         if submission.cutout is None:

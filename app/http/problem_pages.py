@@ -19,6 +19,7 @@ ADVICE: Final = MappingProxyType(
         "fits-unsupported": "Write plain image HDUs: no tile compression, no random groups.",
         "unsupported-media-type": "Use multipart/form-data, application/fits or application/json.",
         "body-too-large": "Cut the image to the galaxy, about 64×64 pixels a band.",
+        "table-too-large": "Leave out the columns that are not needed, or send the table in parts.",
         "fits-too-large": "Cut the image to the galaxy, about 64×64 pixels a band.",
         "fits-header-too-large": "Remove history and comments from the header.",
         "fits-empty": "The upload had no bytes; check the path of the file.",

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, literal, select, tuple_, update
 
-from fiberless.contract import Batch, BatchItem, JobPhase
-from fiberless.errors import TransientError, UsageError
+from fiberless.contract import Batch, BatchItem, ErrorReport, JobPhase
+from fiberless.errors import ErrorKind, FatalError, TransientError, UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.service.storage.batch_feeder import finish_cancelling
 from fiberless.service.storage.batch_rows import (
@@ -29,6 +29,7 @@ from fiberless.service.storage.blobs import BlobStore
 from fiberless.service.storage.cursor import decode_cursor, encode_cursor
 from fiberless.service.storage.encoding import encode_cutout
 from fiberless.service.storage.engine import NOW, Database
+from fiberless.service.storage.predictions import LOST_PREDICTION
 from fiberless.service.storage.schema import BATCH, JOB, PREDICTION
 
 __all__ = ["BatchStore", "BatchesPage", "BegunBatch", "ItemsPage"]
@@ -172,7 +173,10 @@ class BatchStore:
     def outcomes(
         self, batch_id: str, *, owner: str, after_row: int, limit: int
     ) -> list[tuple[BatchItem, bytes | None]]:
-        """The next rows after one, each with the document of its prediction; None where there is none."""
+        """The next rows after one, each with the document of its prediction; None where there is none.
+
+        A row whose document is lost or damaged says so, and costs the others nothing.
+        """
         statement = (
             _rows_after(batch_id, owner, after_row)
             .add_columns(PREDICTION.c.document_key)
@@ -181,10 +185,16 @@ class BatchStore:
         )
         with self.database.read() as connection:
             rows = connection.execute(statement).all()
-        return [
-            (item_of(row), None if row.document_key is None else self.blobs.get(row.document_key))
-            for row in rows
-        ]
+        return [self._outcome(item_of(row), row.document_key) for row in rows]
+
+    def _outcome(self, item: BatchItem, document_key: str | None) -> tuple[BatchItem, bytes | None]:
+        if document_key is None:
+            return item, None
+        try:
+            return item, self.blobs.get(document_key)
+        except FatalError:
+            report = ErrorReport(slug="not-found", kind=ErrorKind.FATAL, detail=LOST_PREDICTION)
+            return item.model_copy(update={"error": report}), None
 
     def cancel(self, batch_id: str, *, owner: str) -> Batch:
         """Abort all rows that have not ended; those that have stay as they are.

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, literal, select, tuple_
 
 from fiberless.contract import (
     QUEUE_FETCH,
@@ -206,6 +206,11 @@ class JobStore:
                 connection, is_open, phase=JobPhase.ABORTED, ended=NOW, lease_token=None, lease_until=None
             )
             return _read_job(connection, job_id)
+
+    def forget_key(self, job_id: str) -> None:
+        """Free the idempotency key of a job whose prediction is lost: the same request makes a new job."""
+        with self.database.write() as connection:
+            connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.job_id == job_id))
 
     def queue_depths(self) -> dict[str, int]:
         """Jobs that wait, by queue; a queue without any is absent."""

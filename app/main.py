@@ -17,6 +17,7 @@ from app.http.methods import AllowedMethods
 from app.http.metrics import count_requests
 from app.http.middleware import BodyGate, HeadAsGet, LastResort, SecurityHeaders
 from app.http.openapi import openapi_of
+from app.http.origin import OriginGate
 from app.http.problems import install_problem_handlers
 from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
 from app.service import Service
@@ -84,6 +85,12 @@ def _install_guards(application: FastAPI, settings: Settings) -> None:
     large = {"/api/v1/batches": settings.max_batch_bytes}
     application.add_middleware(BodyGate, max_bytes=settings.max_upload_bytes, max_bytes_of=large)
     application.add_middleware(AccessGate)
+    application.add_middleware(
+        OriginGate,
+        hosts=settings.resolved_allowed_hosts,
+        is_keyless=not settings.needs_keys,
+        is_loopback_only=settings.access == "auto" and settings.published_host is None,
+    )
     application.add_middleware(LastResort)
     application.add_middleware(SecurityHeaders)
     application.add_middleware(HeadAsGet)

@@ -91,6 +91,8 @@ PROBLEMS: Final = MappingProxyType(
         "bad-table": Problem(422, "The table cannot be read"),
         "unknown-model": Problem(422, "No such model"),
         "unauthorized": Problem(401, "A valid API key is needed"),
+        "cross-site": Problem(403, "A page of another site may not do this"),
+        "misdirected": Problem(421, "The service is not called by this name"),
         "forbidden": Problem(403, "The API key does not allow this"),
         "not-found": Problem(404, "Not found"),
         "method-not-allowed": Problem(405, "Method not allowed"),

@@ -54,6 +54,8 @@ ADVICE: Final = MappingProxyType(
         "unknown-model": "/api/v1/models lists the versions.",
         "unauthorized": "Send `Authorization: Bearer flk_…`; the operator makes keys with `fiberless keys`.",
         "forbidden": "Ask the operator for a key with the scope that the detail names.",
+        "cross-site": "Use the service's own page, or a program; pages of other sites may not write.",
+        "misdirected": "Call it as localhost, or let the operator add the name to FIBERLESS_ALLOWED_HOSTS.",
         "not-found": "Check the address; a name that was never submitted has no prediction.",
         "method-not-allowed": "The Allow header says which methods there are.",
         "not-acceptable": "Ask for a media type that the detail names, or for */*.",

@@ -49,6 +49,15 @@ class Settings(BaseSettings):
         default="auto",
         description="Who may call: holders of keys, anyone, or auto: anyone on loopback only",
     )
+    allowed_hosts: Annotated[tuple[str, ...] | None, *_AS_TEXT] = Field(
+        default=None,
+        description="Names that callers know the API by, with commas; default: on loopback without keys the "
+        "loopback names, host and published_host, else any",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], *_AS_TEXT] = Field(
+        default=(),
+        description="Addresses or networks of proxies whose X-Forwarded-* is believed, with commas",
+    )
     rate_limit_per_minute: int | None = Field(
         default=None, ge=0, description="Requests of one caller; 0: no limit; default: 600 off loopback"
     )
@@ -142,6 +151,14 @@ class Settings(BaseSettings):
     def needs_keys(self) -> bool:
         """Whether a caller must show a key."""
         return self.access == "keys" or (self.access == "auto" and not self.is_loopback)
+
+    @property
+    def resolved_allowed_hosts(self) -> frozenset[str] | None:
+        """Names that the API may be called by; None lets any pass."""
+        known = LOOPBACK | {self.host, self.published_host or self.host}
+        if self.allowed_hosts is not None:
+            return known | frozenset(self.allowed_hosts)
+        return known if self.is_loopback and not self.needs_keys else None
 
     @property
     def resolved_rate_limit_per_minute(self) -> int:

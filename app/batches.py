@@ -12,6 +12,7 @@ from app.batch_input.reading import BatchInput, ImageFile
 from app.batch_input.rows import as_object_id, failed_row, row_name
 from app.service import Service
 from fiberless.contract import Batch, PredictionRequest, prediction_id
+from fiberless.contract.cost import check_cost
 from fiberless.contract.manifest import Manifest
 from fiberless.errors import TransientError, UsageError
 from fiberless.images.fits.read import read_cutout
@@ -33,9 +34,10 @@ def accept_batch(service: Service, given: BatchInput, *, owner: str, idempotency
     Raises
     ------
     UsageError
-        `unknown-model`, `idempotency-conflict`, `body-too-large`, and what is wrong with the whole table.
+        `unknown-model`, `too-expensive`, `idempotency-conflict`, `body-too-large`, and what is wrong with the
+        whole table.
     TransientError
-        `storage-unavailable`.
+        `queue-full`, `storage-unavailable`.
 
     """
     options, rows = given.read()
@@ -44,13 +46,24 @@ def accept_batch(service: Service, given: BatchInput, *, owner: str, idempotency
             raise UsageError("invalid-parameter", "object_id: each row of a batch has its own")
         manifest = service.manifest(options.model)
         options = options.model_copy(update={"model": manifest.version})
+        check_cost(options, manifest, most=service.settings.max_cost)
         head = BatchHead(owner, options, given.queue, idempotency_key, given.sha256)
+        _check_room(service, owner)
         begun = _begin(service, head)
         if not begun.is_new:
             return service.store.batches.get(begun.id, owner=owner)
         batch = _write_down(service, manifest, head, begun.id, rows)
     _let_in_first(service, given.queue)
     return batch
+
+
+def _check_room(service: Service, owner: str) -> None:
+    most = service.settings.max_waiting_rows_per_owner
+    waiting = service.store.batches.waiting_rows(owner)
+    if waiting >= most:
+        raise TransientError(
+            "queue-full", f"{waiting} rows of your batches wait, {most} may; ask again later"
+        )
 
 
 def _write_down(

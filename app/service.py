@@ -14,12 +14,13 @@ from fastapi import Depends, Request
 from app.confinement import ReadingLimits
 from app.submission import Submission
 from fiberless.contract import QUEUE_PREDICT, Job, PredictionRequest, prediction_id
+from fiberless.contract.cost import check_cost
 from fiberless.contract.manifest import Manifest, list_versions, read_manifest, resolve_version
 from fiberless.errors import FatalError, FiberlessError, TransientError, UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
-from fiberless.service.storage import Store, SubmitJob
+from fiberless.service.storage import QueueLimits, Store, SubmitJob
 
 __all__ = ["Outcome", "Service", "ServiceDep", "get_service"]
 
@@ -87,7 +88,7 @@ class Service:
         Raises
         ------
         UsageError
-            `unknown-model`, `idempotency-conflict`.
+            `unknown-model`, `too-expensive`, `idempotency-conflict`.
         TransientError
             `queue-full`, `storage-unavailable`.
 
@@ -96,8 +97,11 @@ class Service:
         known = await self.call(self._stored_prediction, submission, manifest, owner)
         if known is not None and idempotency_key is None:
             return Outcome(prediction_id=known)
+        if known is None:
+            check_cost(submission.options, manifest, most=self.settings.max_cost)
         request = _job_of(submission, manifest, idempotency_key, known, owner=owner)
-        write_down = partial(self.store.jobs.submit, request, max_queued=self.settings.max_queued)
+        limits = QueueLimits(self.settings.max_queued, self.settings.resolved_max_queued_per_owner)
+        write_down = partial(self.store.jobs.submit, request, limits=limits)
         job, created = await self.call(write_down)
         if not created and job.prediction_id and not await self._is_stored(job.prediction_id):
             await self.call(self.store.jobs.forget_key, job.id)

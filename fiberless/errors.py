@@ -90,6 +90,7 @@ PROBLEMS: Final = MappingProxyType(
         "bad-multipart": Problem(422, "The multipart body is invalid"),
         "bad-table": Problem(422, "The table cannot be read"),
         "unknown-model": Problem(422, "No such model"),
+        "too-expensive": Problem(422, "The request would cost too much"),
         "unauthorized": Problem(401, "A valid API key is needed"),
         "cross-site": Problem(403, "A page of another site may not do this"),
         "misdirected": Problem(421, "The service is not called by this name"),

@@ -152,7 +152,7 @@ class Batcher:
                 self._room.release()
                 self._settle(job_ids)
                 continue
-            taken = self._start_batch(job_ids)
+            taken = self._start_batch(job_ids, self._claim_in_turn)
             self._go_through([job_id for job_id in job_ids if job_id not in taken])
         self._claimed.put(None)
 
@@ -193,7 +193,7 @@ class Batcher:
         """Run a job that was tried before with nothing else in flight: it may have killed its worker."""
         self._wait_for_empty_flight()
         self._room.acquire()
-        if not self._start_batch([job_id]):
+        if not self._start_batch([job_id], self._claim):
             self._settle([job_id])
         self._wait_for_empty_flight()
 
@@ -202,18 +202,12 @@ class Batcher:
             self._room.acquire()
         self._room.release(_BATCHES_IN_FLIGHT)
 
-    def _start_batch(self, job_ids: Sequence[str]) -> set[str]:
+    def _start_batch(
+        self, job_ids: Sequence[str], claim: Callable[[Sequence[str], str], list[ClaimedJob]]
+    ) -> set[str]:
         """Claim jobs and pass them on; their ids. Room must be taken; with none claimed it is given back."""
         lease_token = self._renewer.hold()
-        claimed = insist(
-            lambda: self._store.leases.claim(
-                job_ids,
-                lease_token=lease_token,
-                queue=QUEUE_PREDICT,
-                lease_seconds=self._renewer.lease_seconds,
-                max_attempts=self._limits.max_attempts,
-            )
-        )
+        claimed = claim(job_ids, lease_token)
         if not claimed:
             self._renewer.drop(lease_token)
             self._room.release()
@@ -223,6 +217,28 @@ class Batcher:
         self._load_images(batch)
         self._claimed.put(batch)
         return set(batch.jobs)
+
+    def _claim_in_turn(self, told: Sequence[str], lease_token: str) -> list[ClaimedJob]:
+        """As many jobs as were told of: those whose owners' turn it is, else those told of."""
+        chosen = insist(partial(self._store.leases.in_turn, told, queue=QUEUE_PREDICT, limit=len(told)))
+        claimed = self._claim(chosen, lease_token) if chosen else []
+        rest = [job_id for job_id in told if job_id not in chosen][: len(told) - len(claimed)]
+        return claimed + (self._claim(rest, lease_token, in_company=bool(claimed)) if rest else [])
+
+    def _claim(
+        self, job_ids: Sequence[str], lease_token: str, *, in_company: bool = False
+    ) -> list[ClaimedJob]:
+        return insist(
+            partial(
+                self._store.leases.claim,
+                job_ids,
+                lease_token=lease_token,
+                queue=QUEUE_PREDICT,
+                lease_seconds=self._renewer.lease_seconds,
+                max_attempts=self._limits.max_attempts,
+                in_company=in_company,
+            )
+        )
 
     def _load_images(self, batch: ClaimedBatch) -> None:
         self._load_all(batch)
@@ -283,13 +299,16 @@ class Batcher:
     def _settle(self, job_ids: Sequence[str] | set[str] | dict[str, ClaimedJob]) -> None:
         with self._lock:
             for job_id in job_ids:
-                self._waiting.pop(job_id).set()
+                settled = self._waiting.pop(job_id, None)
+                if settled is not None:  # nobody waits for one whose turn it was
+                    settled.set()
 
     def _watch_forever(self) -> None:
         """End the process when the model hangs: leases then run out, and the jobs run elsewhere."""
         while not self._closed.wait(min(1.0, self._limits.deadline_seconds / 4)):
             since = self._runner.busy_since
-            if since is not None and time.monotonic() - since > self._limits.deadline_seconds:
-                _log.critical("the model hangs; the process ends", seconds=self._limits.deadline_seconds)
+            deadline_seconds = self._limits.deadline_seconds * self._runner.deadline_factor
+            if since is not None and time.monotonic() - since > deadline_seconds:
+                _log.critical("the model hangs; the process ends", seconds=deadline_seconds)
                 self._leave(_EXIT_HUNG)
                 return

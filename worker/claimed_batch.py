@@ -23,7 +23,8 @@ class BatchLimits:
     max_attempts : int
         Claims after which a job is given up.
     deadline_seconds : float
-        Longest call of the model; a longer one hangs, and ends the process.
+        Longest call of the model for what one request may cost at most, or less; longer in proportion for a
+        batch that costs more. A call that takes longer hangs, and ends the process.
     report_seconds : float
         Pause between two looks at how far jobs are and which were cancelled.
     grace_seconds : float

@@ -62,13 +62,22 @@ class Fetcher:
             return  # the sweeper tells others of it
         lease_token = self._renewer.hold()
         try:
-            for job in self._claim(job_id, lease_token):
+            for job in self._claim_in_turn(job_id, lease_token):
                 self._fetch(job, lease_token)
         except TransientError as error:
             # The storage is away: the lease runs out, and the sweeper sends the job again.
             _log.warning("job left to the sweeper", job_id=job_id, reason=error.detail)
         finally:
             self._renewer.drop(lease_token)
+
+    def _claim_in_turn(self, told: str, lease_token: str) -> list[ClaimedJob]:
+        """The job whose owner's turn it is, else the one that the worker was told of."""
+        chosen = self._store.leases.in_turn([told], queue=QUEUE_FETCH, limit=1)
+        for job_id in dict.fromkeys((*chosen, told)):
+            claimed = self._claim(job_id, lease_token)
+            if claimed:
+                return claimed
+        return []
 
     def _claim(self, job_id: str, lease_token: str) -> list[ClaimedJob]:
         return self._store.leases.claim(

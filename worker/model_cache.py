@@ -12,7 +12,9 @@ import torch
 
 from fiberless.astro.bands import N_BANDS
 from fiberless.contract import JobProgress, PredictionOptions, PredictionRequest, PredictionResult, Watch
+from fiberless.contract.cost import request_cost
 from fiberless.contract.manifest import read_manifest, resolve_version, verify_files
+from fiberless.errors import FiberlessError
 from fiberless.images.cutout import Cutout
 from fiberless.inference.predictor import Predictor, load_predictor
 from worker.faults import DeviceLostError
@@ -86,6 +88,14 @@ class ModelCache:
         """
         predictor = self._take(request.options.model or self.default_version)
         _predict(predictor, [_warm_up_request(predictor.manifest.cutout_pixels)], None)
+
+    def cost(self, request: PredictionRequest) -> float:
+        """Cost of a request, see `fiberless.contract.cost`; 0 if its model is not here."""
+        try:
+            manifest = read_manifest(self._store, request.options.model or self.default_version)
+        except FiberlessError:
+            return 0.0
+        return request_cost(request.options, manifest)
 
     def _take(self, version: str) -> Predictor:
         if version not in self._predictors:

@@ -33,17 +33,28 @@ class ModelRunner:
         out of memory). But `DeviceLostError` ends the process.
     probe : callable
         Held against what fails alone, see `worker.faults`.
+    share_of : callable
+        Cost of a request, as a share of what one may cost at most.
 
     Attributes
     ----------
     busy_since : float or None
         When the call of the model began that is under way, by the monotonic clock.
+    deadline_factor : float
+        By how much that call may take longer than one of a single request.
     fuse : Fuse
 
     """
 
-    def __init__(self, predict: Predict, probe: Probe) -> None:
+    def __init__(
+        self,
+        predict: Predict,
+        probe: Probe,
+        share_of: Callable[[PredictionRequest], float] = lambda _request: 0.0,
+    ) -> None:
         self.busy_since: float | None = None
+        self.deadline_factor = 1.0
+        self._share_of = share_of
         self.fuse = Fuse(_FAILURES_IN_A_ROW)
         self._predict = predict
         self._probe = probe
@@ -66,6 +77,7 @@ class ModelRunner:
             return {}
         if self.fuse.trouble is not None:
             return dict.fromkeys(requests, MachineFault(self.fuse.trouble))
+        self.deadline_factor = max(1.0, sum(map(self._share_of, requests.values())))
         self.busy_since = time.monotonic()
         try:
             results = self._predict(list(requests.values()), partial(self._see, watch, list(requests)))

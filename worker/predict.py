@@ -36,7 +36,11 @@ def run_predict(settings: Settings, redis_url: str) -> int:
     renewer = LeaseRenewer(
         store, worker_kind="predict", worker_id=worker_id, lease_seconds=settings.lease_seconds
     )
-    runner = ModelRunner(model_cache.predict, model_cache.probe)
+    runner = ModelRunner(
+        model_cache.predict,
+        model_cache.probe,
+        lambda request: model_cache.cost(request) / settings.max_cost,
+    )
     batcher = Batcher(store, runner, renewer=renewer, limits=_limits(settings))
     celery = make_celery(redis_url, socket_timeout_seconds=5.0)
     celery.task(name=TASK_PREDICT)(batcher.run)

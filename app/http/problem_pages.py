@@ -51,6 +51,7 @@ ADVICE: Final = MappingProxyType(
         "invalid-json": "Valid UTF-8 JSON, without NaN and without two equal keys.",
         "bad-multipart": "One file `image`, or five files image_u … image_z, and one field `options`.",
         "bad-table": "Send CSV, ECSV, VOTable or Parquet with columns id, ra, dec in ICRS degrees.",
+        "too-expensive": "Ask for fewer candidates or steps; the detail names the cost and its limit.",
         "unknown-model": "/api/v1/models lists the versions.",
         "unauthorized": "Send `Authorization: Bearer flk_…`; the operator makes keys with `fiberless keys`.",
         "forbidden": "Ask the operator for a key with the scope that the detail names.",

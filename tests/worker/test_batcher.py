@@ -4,13 +4,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from fiberless.contract import JobPhase, JobProgress
+from fiberless.contract import JobPhase, JobProgress, PredictionOptions, PredictionRequest
 from fiberless.errors import FatalError, TransientError, UsageError
+from fiberless.testing import synthetic_cutout
 from worker.batcher import Batcher
 from worker.claimed_batch import BatchLimits
 from worker.faults import DeviceLostError
 from worker.lease_renewer import LeaseRenewer
 from worker.model_runner import ModelRunner
+from worker.reporter import BatchWatch
 
 LIMITS = {"batch_size": 4, "wait_seconds": 0.05, "max_attempts": 3, "deadline_seconds": 600}
 
@@ -250,6 +252,24 @@ def test_a_job_tried_before_takes_no_other_with_it(store, submit, model, batcher
     assert attempts == [1, 2]
 
 
+def test_one_owners_thousand_jobs_hold_up_anothers_by_one_batch(store, submit, model, batcher):
+    """The worker is told of a flood first, as its messages came first."""
+    flood = [submit("alice", owner="alice") for _ in range(60)]
+    model.may_go.clear()
+    with batcher() as running, ThreadPoolExecutor(70) as pool:
+        tasks = [pool.submit(running.run, job_id) for job_id in flood[:20]]
+        model.first_call.wait()
+        single = submit("bob", owner="bob")
+        tasks += [pool.submit(running.run, job_id) for job_id in [*flood[20:], single]]
+        begun = len(model.calls)
+        model.may_go.set()
+        for task in tasks:
+            task.result()
+    place = next(n for n, call in enumerate(model.calls) if "bob" in call)
+    assert place - begun <= 2, "what is claimed already goes before it, nothing else"
+    assert set(_phases(store, [*flood, single])) <= {JobPhase.COMPLETED, JobPhase.QUEUED}
+
+
 def test_a_message_given_twice_is_worked_on_once(submit, model, batcher):
     job_id = submit("a")
     with batcher() as running:
@@ -336,6 +356,19 @@ def test_a_hanging_model_ends_the_process(submit, model, batcher):
         model.may_go.set()
         task.result()
     assert codes == [75]
+
+
+def test_a_batch_that_costs_more_has_more_time(model):
+    """Two requests at half of the limit each have the time of one; four at the limit have four times it."""
+    runner = ModelRunner(model.predict, model.probe, lambda request: float(request.options.label))
+    watch = BatchWatch("t", ["a", "b"])
+    for labels, factor in ((("0.5", "0.5"), 1.0), (("0.1",), 1.0), (("1", "1", "1", "1"), 4.0)):
+        requests = {
+            str(n): PredictionRequest(synthetic_cutout(1), PredictionOptions(label=label))
+            for n, label in enumerate(labels)
+        }
+        runner.run(requests, watch)
+        assert runner.deadline_factor == factor
 
 
 def test_a_lost_device_ends_the_process_and_blames_no_job(store, submit, model):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, tuple_, update
 
 from fiberless.contract import Batch, BatchItem, ErrorReport, JobPhase
 from fiberless.errors import ErrorKind, FatalError, TransientError, UsageError
@@ -195,6 +195,13 @@ class BatchStore:
         except FatalError:
             report = ErrorReport(slug="not-found", kind=ErrorKind.FATAL, detail=LOST_PREDICTION)
             return item.model_copy(update={"error": report}), None
+
+    def waiting_rows(self, owner: str) -> int:
+        """Rows of an owner's batches that were not let into a queue yet."""
+        is_waiting = and_(BATCH.c.owner == owner, BATCH.c.state == BatchState.OPEN)
+        statement = select(func.coalesce(func.sum(BATCH.c.n_rows - BATCH.c.next_row), 0)).where(is_waiting)
+        with self.database.read() as connection:
+            return int(connection.execute(statement).scalar_one())
 
     def cancel(self, batch_id: str, *, owner: str) -> Batch:
         """Abort all rows that have not ended; those that have stay as they are.

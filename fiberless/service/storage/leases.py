@@ -5,7 +5,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, not_, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Subquery,
+    and_,
+    case,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from fiberless.contract import (
     QUEUE_FETCH,
@@ -69,8 +83,48 @@ class LeaseStore:
     database: Database
     blobs: BlobStore
 
+    def in_turn(self, job_ids: Sequence[str], *, queue: str, limit: int) -> list[str]:
+        """Jobs that are to be claimed next, when a worker was told of some: all owners take turns.
+
+        Single jobs go before rows of batches; a turn is an owner's place after what is worked on for it
+        already, and at equal turns the owner with fewer waiting jobs goes first. Of one owner those that the
+        worker was told of go first.
+
+        Returns
+        -------
+        Ids of at most `limit` waiting jobs that were never tried before.
+
+        """
+        is_row = JOB.c.batch_id.is_not(None)
+        is_told = case((JOB.c.id.in_(job_ids), 0), else_=1)
+        own = (JOB.c.owner, is_row)
+        busy = _executing_by_owner(queue)
+        place = func.row_number().over(partition_by=own, order_by=(is_told, JOB.c.created))
+        waiting = (
+            select(
+                JOB.c.id,
+                JOB.c.created,
+                is_row.label("is_row"),
+                (place + func.coalesce(busy.c.executing, 0)).label("turn"),
+                func.count().over(partition_by=own).label("n_waiting"),
+            )
+            .join_from(JOB, busy, busy.c.owner == JOB.c.owner, isouter=True)
+            .where(JOB.c.phase == JobPhase.QUEUED, JOB.c.queue == queue, not_(_SUSPICIOUS))
+            .subquery()
+        )
+        order = (waiting.c.is_row, waiting.c.turn, waiting.c.n_waiting, waiting.c.created)
+        with self.database.read() as connection:
+            return list(connection.execute(select(waiting.c.id).order_by(*order).limit(limit)).scalars())
+
     def claim(
-        self, job_ids: Sequence[str], *, lease_token: str, queue: str, lease_seconds: float, max_attempts: int
+        self,
+        job_ids: Sequence[str],
+        *,
+        lease_token: str,
+        queue: str,
+        lease_seconds: float,
+        max_attempts: int,
+        in_company: bool = False,
     ) -> list[ClaimedJob]:
         """Take those of the jobs that are free, all in one transaction.
 
@@ -78,13 +132,17 @@ class LeaseStore:
         device broke, is taken only if it is asked for alone, so that a job that kills its worker cannot cost
         its neighbours their attempts.
 
+        Parameters
+        ----------
+        in_company : other jobs are under this token already
+
         Returns
         -------
         The claimed jobs, in the order asked for; finished, foreign and unknown ids are left out.
 
         """
         free = _claimable(queue=queue, max_attempts=max_attempts)
-        if len(job_ids) > 1:
+        if len(job_ids) > 1 or in_company:
             free = and_(free, not_(_SUSPICIOUS))
         # Locked in one order, so that two workers with the same ids cannot block each other.
         locked = select(JOB.c.id).where(JOB.c.id.in_(job_ids), free).order_by(JOB.c.id).with_for_update()
@@ -226,6 +284,12 @@ class LeaseStore:
         """Change a job if its lease still holds."""
         with self.database.write() as connection:
             return bool(change_jobs(connection, and_(JOB.c.id == job_id, held_by(lease_token)), **values))
+
+
+def _executing_by_owner(queue: str) -> Subquery:
+    executing = and_(JOB.c.phase == JobPhase.EXECUTING, JOB.c.queue == queue)
+    counts = select(JOB.c.owner, func.count().label("executing")).where(executing)
+    return counts.group_by(JOB.c.owner).subquery()
 
 
 def _expired() -> ColumnElement[bool]:

@@ -45,18 +45,24 @@ def read_json_batch(data: bytes, *, max_rows: int) -> tuple[list[Any], Predictio
 
     """
     if data.count(b",") > _COMMAS_A_ROW * max_rows:
-        raise UsageError("body-too-large", f"a batch may have at most {max_rows} rows")
-    document = parse_json(data)
+        raise _too_many(max_rows)
+    document = parse_json(data, max_bytes=len(data))
     if isinstance(document, list):
-        return document, PredictionOptions()
+        document = {"targets": document}
     if not isinstance(document, dict) or not {"targets"} <= set(document) <= {"targets", "options"}:
         raise UsageError("invalid-parameter", "send a list of targets, or an object with targets and options")
     if not isinstance(document["targets"], list):
         raise UsageError("invalid-parameter", "targets: must be a list")
+    if len(document["targets"]) > max_rows:
+        raise _too_many(max_rows)
     try:
         return document["targets"], PredictionOptions.model_validate(document.get("options", {}), strict=True)
     except ValidationError as error:
         raise usage_error(error) from error
+
+
+def _too_many(max_rows: int) -> UsageError:
+    return UsageError("body-too-large", f"a batch may have at most {max_rows} rows")
 
 
 def json_rows(targets: list[Any]) -> Iterator[BatchRow]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from app.batch_input.columns import TableField, find_columns
+from app.batch_input.table_gate import ASTROPY_HEAD
 from app.batch_input.text_rows import ecsv_fields
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow
@@ -12,7 +13,6 @@ __all__ = ["parquet_rows"]
 
 _ROWS_AT_ONCE: Final = 4096
 _MOST_BYTES_A_COLUMN: Final = 2**28
-_ASTROPY_HEAD: Final = b"table_meta_yaml"
 
 
 def parquet_rows(stream: BinaryIO, *, max_rows: int) -> Iterator[BatchRow]:
@@ -55,7 +55,7 @@ def _check_size(metadata: Any, max_rows: int) -> None:
 
 
 def _fields(schema: Any) -> list[TableField]:
-    head = (schema.metadata or {}).get(_ASTROPY_HEAD)
+    head = (schema.metadata or {}).get(ASTROPY_HEAD)
     units: dict[str, str] = {}
     if head is not None:
         text = "\n".join(f"# {line}" for line in ("", *head.decode(errors="replace").splitlines()))

@@ -36,6 +36,7 @@ _SLUG_OF_FIELD: Final = {
 }
 _SLUG_OF_TYPE: Final = {"incomplete_coordinates": "invalid-coordinates"}
 _RETRY_AFTER_SECONDS: Final = {429: "1", 503: "5"}
+_RETRY_AFTER_OF_SLUG: Final = {"queue-full": "10"}
 _RETRY_AFTER: Final = {
     "description": "Seconds until it is worth asking again",
     "schema": {"type": "integer", "minimum": 1},
@@ -60,7 +61,8 @@ def problem_response(error: FiberlessError, *, path: str, **members: Any) -> JSO
     """Answer that reports an error of the request to `path`; `members` extend the document."""
     status = error.problem.status
     document = _document(error.slug, error.problem, detail=error.detail, path=path)
-    headers = {"Retry-After": _RETRY_AFTER_SECONDS[status]} if status in _RETRY_AFTER_SECONDS else {}
+    pause = _RETRY_AFTER_OF_SLUG.get(error.slug) or _RETRY_AFTER_SECONDS.get(status)
+    headers = {} if pause is None else {"Retry-After": pause}
     return _answer(document | members, headers=headers)
 
 

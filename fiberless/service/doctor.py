@@ -22,6 +22,7 @@ from fiberless.service.storage import Store, open_store
 __all__ = ["Finding", "examine"]
 
 _LITTLE_SPACE_BYTES: Final = 2**30
+_PREDICTIONS_READ: Final = 100
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,14 @@ def _blobs(settings: Settings) -> str:
     with _opened(settings) as store:
         if store.blobs.get(store.blobs.put(content)) != content:
             raise FatalError("internal-error", "what is read is not what was written")
-    return "can be written and read"
+        damaged = store.predictions.damaged(newest=_PREDICTIONS_READ)
+    if damaged:
+        raise FatalError(
+            "internal-error",
+            f"files of {len(damaged)} of the newest {_PREDICTIONS_READ} predictions are lost or damaged, "
+            f"of {damaged[0]} for one; asked for again, they are made again",
+        )
+    return "can be written and read; the newest predictions are whole"
 
 
 def _broker(settings: Settings) -> str:

@@ -50,6 +50,15 @@ class Settings(BaseSettings):
         default="auto",
         description="Who may call: holders of keys, anyone, or auto: anyone on loopback only",
     )
+    allowed_hosts: Annotated[tuple[str, ...] | None, *_AS_TEXT] = Field(
+        default=None,
+        description="Names that callers know the API by, with commas; default: on loopback without keys the "
+        "loopback names, host and published_host, else any",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], *_AS_TEXT] = Field(
+        default=(),
+        description="Addresses or networks of proxies whose X-Forwarded-* is believed, with commas",
+    )
     rate_limit_per_minute: int | None = Field(
         default=None, ge=0, description="Requests of one caller; 0: no limit; default: 600 off loopback"
     )
@@ -109,19 +118,45 @@ class Settings(BaseSettings):
     batch_wait_seconds: float = Field(default=0.015, ge=0, description="Longest wait for a batch to fill, T")
     lease_seconds: float = Field(default=20.0, gt=0, description="How long a claim holds without renewal")
     max_queued: int = Field(default=2000, ge=1, description="Most jobs that may wait, those of batches apart")
+    max_queued_per_owner: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most jobs of one owner that may wait; default: half of max_queued where keys are needed",
+    )
+    max_waiting_rows_per_owner: int = Field(
+        default=400_000,
+        ge=1,
+        description="Rows of one owner's batches that wait, above which none is accepted",
+    )
+    max_cost: float = Field(
+        default=1e6,
+        gt=0,
+        description="Most that one prediction may cost: evaluations of the network by candidates, one of the "
+        "cascade family counted as 200",
+    )
     max_attempts: int = Field(default=3, ge=1, description="Claims after which a job is given up")
     sweep_seconds: float = Field(default=3.0, gt=0, description="Pause between two sweeps")
     max_upload_bytes: int = Field(default=16 * 2**20, description="Largest request body")
     max_batch_bytes: int = Field(default=64 * 2**20, description="Largest request body of a batch")
     max_batch_rows: int = Field(default=200_000, ge=1, description="Most rows of a batch")
     max_batch_files: int = Field(default=1000, ge=1, description="Most FITS files of a batch")
+    table_memory_bytes: int = Field(
+        default=2**29, ge=2**26, description="Memory that reading one table or list may take"
+    )
+    table_cpu_seconds: int = Field(
+        default=20, ge=1, description="Processor time that reading one table or list may take"
+    )
     batch_queue_rows: int = Field(
         default=1000, ge=1, description="Rows of batches that wait in a queue; the others wait for room in it"
     )
     resend_seconds: float = Field(
         default=5.0, gt=0, description="Age of a message after which it is sent again"
     )
-    batch_deadline_seconds: float = Field(default=300.0, gt=0, description="A longer batch is taken as hung")
+    batch_deadline_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="A longer batch is taken as hung; longer for batches that cost more than max_cost",
+    )
     database_timeout_seconds: float = Field(default=2.0, gt=0, description="Longest wait for a database lock")
     keep_jobs_days: float | None = Field(
         default=None, gt=0, description="Age after its end at which `purge` forgets a job; default: never"
@@ -145,11 +180,26 @@ class Settings(BaseSettings):
         return self.access == "keys" or (self.access == "auto" and not self.is_loopback)
 
     @property
+    def resolved_allowed_hosts(self) -> frozenset[str] | None:
+        """Names that the API may be called by; None lets any pass."""
+        known = LOOPBACK | {self.host, self.published_host or self.host}
+        if self.allowed_hosts is not None:
+            return known | frozenset(self.allowed_hosts)
+        return known if self.is_loopback and not self.needs_keys else None
+
+    @property
     def resolved_rate_limit_per_minute(self) -> int:
         """Requests that one caller may make in a minute; 0 means no limit."""
         if self.rate_limit_per_minute is not None:
             return self.rate_limit_per_minute
         return 600 if self.needs_keys or not self.is_loopback else 0
+
+    @property
+    def resolved_max_queued_per_owner(self) -> int:
+        """Jobs of one owner that may wait."""
+        if self.max_queued_per_owner is not None:
+            return self.max_queued_per_owner
+        return max(1, self.max_queued // 2) if self.needs_keys else self.max_queued
 
     @cached_property
     def resolved_database_url(self) -> str:

@@ -29,8 +29,12 @@ class BatchTarget(_Frozen):
     """
 
     id: str | int | None = Field(default=None, description="Your name for the row; also its object ID")
-    ra: Annotated[float, Field(ge=0, lt=360)] | None = Field(default=None, description="ICRS degrees")
-    dec: Annotated[float, Field(ge=-90, le=90)] | None = Field(default=None, description="ICRS degrees")
+    ra: Annotated[float, Field(ge=-360, le=360)] | str | None = Field(
+        default=None, description="ICRS degrees, or text like 02:33:25.2"
+    )
+    dec: Annotated[float, Field(ge=-90, le=90)] | str | None = Field(
+        default=None, description="ICRS degrees, or text like -00:09:20"
+    )
     object_id: ObjectId | None = Field(default=None, description="Name in a survey, e.g. sdss:1237…")
 
 
@@ -96,6 +100,8 @@ def _mistake(target: dict[str, Any]) -> UsageError | None:
     if target.get("object_id") is not None:
         if position != [None, None] or not isinstance(target["object_id"], str):
             return UsageError("invalid-parameter", "give ra and dec, or else object_id as a text")
-    elif any(isinstance(value, bool) or not isinstance(value, float | int | None) for value in position):
-        return UsageError("invalid-coordinates", "ra and dec must be numbers")
+    elif any(
+        isinstance(value, bool) or not isinstance(value, str | float | int | None) for value in position
+    ):
+        return UsageError("invalid-coordinates", "ra and dec must be numbers, or text like 02:33:25.2")
     return None

@@ -1,8 +1,8 @@
-"""`Situation`: one input as astronomers have it, and what becomes of it; `docs/reference/inputs.md` lists them.
+"""`Situation`: one input as astronomers have it, and what becomes of it, for `docs/reference/inputs.md`.
 
 A module `tests/inputs/<kind>.py` holds `TITLE`, the heading of its part of the page, and `SITUATIONS`. The
-page is the modules in the order of their names. `test_inputs_page.py` runs every situation and compares the
-page; with FIBERLESS_WRITE_PAGES=1 it writes the page instead.
+page is the modules in the order of their names; modules called `…_files.py` make the bytes.
+`test_inputs_page.py` runs every situation and compares the page; with FIBERLESS_WRITE_PAGES=1 it writes it.
 """
 
 from collections.abc import Callable

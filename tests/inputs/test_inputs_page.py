@@ -10,17 +10,19 @@ from fiberless.errors import FiberlessError
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "reference" / "inputs.md"
-NO_KINDS = {"situation", "readers"}
+NO_KINDS = {"situation", "readers", "reading_targets"}
 INTRODUCTION = """# What is read
 
-Inputs as other software writes them, and what becomes of each. `read` says what is made of it, `refused` how the
-refusal begins. A test runs every line; what is present but not understood is refused or named, never passed over.
+Inputs as other software writes them, and what becomes of each: `read` says what is made of it, `refused` how
+the refusal begins. A test runs every line; what is present but not understood is refused or named, never
+passed over.
 """
 
 
 def kinds():
     names = [path.stem for path in sorted(HERE.glob("*.py")) if not path.stem.startswith("test_")]
-    return [importlib.import_module(f"tests.inputs.{name}") for name in names if name not in NO_KINDS]
+    kinds_alone = [name for name in names if name not in NO_KINDS and not name.endswith("_files")]
+    return [importlib.import_module(f"tests.inputs.{name}") for name in kinds_alone]
 
 
 CASES = [

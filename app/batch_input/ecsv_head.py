@@ -8,7 +8,7 @@ import yaml
 
 from fiberless.errors import UsageError
 from fiberless.targets.columns import CellType, TableField
-from fiberless.targets.frames import Frame, read_frame
+from fiberless.targets.frames import SkyFrame, read_frame
 
 __all__ = ["ECSV_MARK", "EcsvHead", "read_ecsv_head"]
 
@@ -64,7 +64,7 @@ def read_ecsv_head(head: str) -> EcsvHead:
     return EcsvHead(fields, delimiter)
 
 
-def _field(column: Mapping[str, Any], coordinates: Mapping[str, tuple[str, Frame]]) -> TableField:
+def _field(column: Mapping[str, Any], coordinates: Mapping[str, tuple[str, SkyFrame]]) -> TableField:
     name, datatype = str(column["name"]), str(column.get("datatype", ""))
     meta = column.get("meta")
     ucd = str(meta.get("ucd", "")) if isinstance(meta, Mapping) else ""
@@ -73,7 +73,7 @@ def _field(column: Mapping[str, Any], coordinates: Mapping[str, tuple[str, Frame
     return TableField(name, str(column.get("unit") or ""), known_ucd, kind, frame)
 
 
-def _coordinates(meta: Any) -> Iterator[tuple[str, tuple[str, Frame]]]:
+def _coordinates(meta: Any) -> Iterator[tuple[str, tuple[str, SkyFrame]]]:
     """(column, (UCD, frame)) of the parts of each SkyCoord."""
     entries = dict(meta) if isinstance(meta, list | Mapping) else {}
     for name, mixin in dict(entries.get("__serialized_columns__") or {}).items():

@@ -8,7 +8,7 @@ from app.batch_input.rows import table_rows
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow
 from fiberless.targets.columns import CellType, TableField, TargetColumns, find_columns
-from fiberless.targets.frames import Frame, read_frame
+from fiberless.targets.frames import SkyFrame, read_frame
 from fiberless.targets.position_names import axis_of_name, axis_of_ucd
 
 __all__ = ["fits_rows"]
@@ -88,8 +88,8 @@ def _fields(hdu: Any) -> list[TableField]:
     return fields
 
 
-def _frame(header: Any) -> Frame | UsageError | None:
-    """Frame that the cards of a table declare; None where none does."""
+def _frame(header: Any) -> SkyFrame | UsageError | None:
+    """SkyFrame that the cards of a table declare; None where none does."""
     system = next((str(header[card]) for card in _CARD_SYSTEMS if card in header), "")
     equinox = str(header.get("EQUINOX", ""))
     if not system and not equinox:

@@ -13,7 +13,7 @@ from fiberless.errors import ErrorKind, UsageError
 from fiberless.service.storage import BatchRow
 from fiberless.targets.by_hand import read_position
 from fiberless.targets.columns import PositionColumns, TargetColumns
-from fiberless.targets.frames import ICRS, Frame, to_icrs
+from fiberless.targets.frames import ICRS, SkyFrame, to_icrs
 from fiberless.targets.identifiers import identifier_text
 from fiberless.targets.positions import cell_frame, cell_position, checked_position
 
@@ -30,7 +30,7 @@ class _Placed(NamedTuple):
 
     name: str | None
     position: tuple[float, float]
-    frame: Frame
+    frame: SkyFrame
 
 
 def table_rows(columns: TargetColumns, rows: Iterable[Sequence[object] | BatchRow]) -> Iterator[BatchRow]:

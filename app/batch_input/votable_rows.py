@@ -11,7 +11,7 @@ from app.batch_input.votable_binary import BinaryField, binary_cells
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow
 from fiberless.targets.columns import CellType, TableField, TargetColumns, find_columns
-from fiberless.targets.frames import Frame, read_frame
+from fiberless.targets.frames import SkyFrame, read_frame
 from fiberless.targets.position_names import axis_of_name, axis_of_ucd
 
 __all__ = ["votable_rows"]
@@ -60,7 +60,7 @@ class _Reader:
         self._binary: list[BinaryField] = []
         self._columns: TargetColumns | None = None
         self._rows: list[Sequence[object]] = []
-        self._frames: dict[str, Frame | UsageError] = {}
+        self._frames: dict[str, SkyFrame | UsageError] = {}
         self._references: list[str] = []
         self._cells: list[str | None] = []
         self._text: list[str] = []
@@ -140,9 +140,9 @@ class _Reader:
         self._references.append(attributes.get("ref", ""))
 
     def _add_frame(self, attributes: Mapping[str, str]) -> None:
-        """Frame of a COOSYS; an unknown one is refused only where a column of the position refers to it."""
+        """SkyFrame of a COOSYS; an unknown one is refused only where the position refers to it."""
         try:
-            frame: Frame | UsageError = read_frame(
+            frame: SkyFrame | UsageError = read_frame(
                 attributes.get("system", "eq_FK5"), attributes.get("equinox", "")
             )
         except UsageError as error:

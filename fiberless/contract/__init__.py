@@ -46,6 +46,7 @@ from fiberless.contract.prediction import (
 )
 from fiberless.contract.request import (
     DEFAULT_CANDIDATES,
+    OBJECT_ID_PATTERN,
     OBJECT_ID_WORDS,
     ObjectId,
     PredictionOptions,
@@ -56,6 +57,7 @@ from fiberless.contract.request import (
 
 __all__ = [
     "DEFAULT_CANDIDATES",
+    "OBJECT_ID_PATTERN",
     "OBJECT_ID_WORDS",
     "QUEUE_FETCH",
     "QUEUE_PREDICT",

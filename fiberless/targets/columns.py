@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from fiberless.errors import UsageError
 from fiberless.targets.angles import DEGREES, AngleUnit, Axis, angle_unit, is_angle_unit
-from fiberless.targets.frames import ICRS, Frame
+from fiberless.targets.frames import ICRS, SkyFrame
 from fiberless.targets.position_names import AxisName, axis_of_name, axis_of_ucd, may_be_position
 
 __all__ = ["CellType", "PositionColumns", "TableField", "TargetColumns", "find_columns"]
@@ -40,7 +40,7 @@ class TableField:
     unit: str = ""
     ucd: str = ""
     type: CellType = ""
-    frame: Frame | UsageError | None = None
+    frame: SkyFrame | UsageError | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PositionColumns:
     second: int
     axes: tuple[Axis, Axis] = ("ra", "dec")
     units: tuple[AngleUnit, AngleUnit] = (DEGREES, DEGREES)
-    frame: Frame = ICRS
+    frame: SkyFrame = ICRS
     equinox: int | None = None
     system: int | None = None
 
@@ -199,9 +199,9 @@ def _refuse_ambiguous(fields: Sequence[TableField], pairs: Sequence[tuple[_Candi
             )
 
 
-def _declared_frame(fields: Sequence[TableField], pair: Sequence[_Candidate]) -> Frame:
-    """Frame that the table declares for a pair, or else its names; ICRS where neither does."""
-    frames: set[Frame] = set()
+def _declared_frame(fields: Sequence[TableField], pair: Sequence[_Candidate]) -> SkyFrame:
+    """SkyFrame that the table declares for a pair, or else its names; ICRS where neither does."""
+    frames: set[SkyFrame] = set()
     for one in pair:
         declared = fields[one.place].frame or one.named.frame
         if isinstance(declared, UsageError):
@@ -214,7 +214,7 @@ def _declared_frame(fields: Sequence[TableField], pair: Sequence[_Candidate]) ->
     return frames.pop() if frames else ICRS
 
 
-def _check_frame(fields: Sequence[TableField], pair: Sequence[_Candidate], frame: Frame) -> None:
+def _check_frame(fields: Sequence[TableField], pair: Sequence[_Candidate], frame: SkyFrame) -> None:
     """A declared frame must be of the angles that it is declared for."""
     if frame.is_equatorial != (pair[0].named.axis == "ra"):
         raise UsageError("bad-table", f"{_names(fields, pair)}: declared in the system {frame.name}")

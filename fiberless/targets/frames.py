@@ -9,13 +9,13 @@ import numpy as np
 from fiberless.arrays import FloatArray
 from fiberless.errors import UsageError
 
-__all__ = ["ICRS", "Frame", "read_frame", "to_icrs"]
+__all__ = ["ICRS", "SkyFrame", "read_frame", "to_icrs"]
 
 FrameName: TypeAlias = Literal["icrs", "fk5", "fk4", "galactic", "supergalactic"]
 
 
 @dataclass(frozen=True)
-class Frame:
+class SkyFrame:
     """A frame of the sky.
 
     Parameters
@@ -34,7 +34,7 @@ class Frame:
         return self.name in {"icrs", "fk5", "fk4"}
 
 
-ICRS: Final = Frame("icrs")
+ICRS: Final = SkyFrame("icrs")
 _NAMES: Final[dict[str, FrameName]] = {
     **dict.fromkeys(("icrs", "icrf", "icrf2", "icrf3", "gappt", "bcrs"), "icrs"),
     **dict.fromkeys(("fk5", "eqfk5"), "fk5"),
@@ -47,8 +47,8 @@ _JULIAN_FROM: Final = 1984.0
 """Equinoxes from this year on are Julian, and of FK5 (FITS standard 4.0, section 8.3)."""
 
 
-def read_frame(system: str, equinox: str = "") -> Frame:
-    """Frame of a table's words: `eq_FK5`, `FK4`, `ICRS`, `galactic`; an equinox alone tells FK4 from FK5.
+def read_frame(system: str, equinox: str = "") -> SkyFrame:
+    """SkyFrame of a table's words: `eq_FK5`, `FK4`, `ICRS`, `galactic`; an equinox alone tells FK4 from FK5.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def read_frame(system: str, equinox: str = "") -> Frame:
     if not word:
         if not year:
             return ICRS
-        return Frame("fk4" if year.startswith("B") else "fk5", year)
+        return SkyFrame("fk4" if year.startswith("B") else "fk5", year)
     name = _NAMES.get(word.removesuffix("frame"))
     if name is None:
         known = "ICRS, FK5, FK4, galactic, supergalactic"
@@ -69,11 +69,11 @@ def read_frame(system: str, equinox: str = "") -> Frame:
             "bad-table", f"the system {system[:32]!r} of positions is not read; known are {known}"
         )
     if name in {"fk5", "fk4"}:
-        return Frame(name, year or ("J2000" if name == "fk5" else "B1950"))
-    return Frame(name)
+        return SkyFrame(name, year or ("J2000" if name == "fk5" else "B1950"))
+    return SkyFrame(name)
 
 
-def to_icrs(position_deg: FloatArray, frame: Frame) -> FloatArray:
+def to_icrs(position_deg: FloatArray, frame: SkyFrame) -> FloatArray:
     """Positions (N, 2) in degrees of a frame, as ICRS degrees (N, 2)."""
     if frame == ICRS:
         return position_deg

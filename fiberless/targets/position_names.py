@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fiberless.targets.angles import Axis
-from fiberless.targets.frames import Frame
+from fiberless.targets.frames import SkyFrame
 
 __all__ = ["AxisName", "axis_of_name", "axis_of_ucd", "may_be_position"]
 
@@ -27,7 +27,7 @@ class AxisName:
     axis: Axis
     stem: str
     rank: int
-    frame: Frame | None = None
+    frame: SkyFrame | None = None
     unit: str = ""
 
 
@@ -124,7 +124,9 @@ def axis_of_name(name: str) -> AxisName | None:
     if found := _GALACTIC.fullmatch(word):
         is_longitude = bool(found["lon"] or found["l"])
         rank = 4 if found["l"] or found["b"] else 2
-        return AxisName("lon" if is_longitude else "lat", "gal", rank, Frame("galactic"), found["unit"] or "")
+        return AxisName(
+            "lon" if is_longitude else "lat", "gal", rank, SkyFrame("galactic"), found["unit"] or ""
+        )
     return None
 
 
@@ -144,11 +146,11 @@ def _equatorial(found: re.Match[str], *, is_computed: bool) -> AxisName | None:
     if set(prefix.split("_")) & _NOT_POSITIONS:
         return None
     said = (found["frame"] or found["late"] or "").replace("_0", "")
-    frame = {"fk4": Frame("fk4", "B1950"), "fk5": Frame("fk5", "J2000")}.get(said)
+    frame = {"fk4": SkyFrame("fk4", "B1950"), "fk5": SkyFrame("fk5", "J2000")}.get(said)
     if said.endswith("1950"):
-        frame = Frame("fk4", "B1950")
+        frame = SkyFrame("fk4", "B1950")
     elif said in {"icrs", "icrf"}:
-        frame = Frame("icrs")
+        frame = SkyFrame("icrs")
     rank = 3
     if prefix in _OWN_PREFIXES:
         rank = 2
@@ -164,5 +166,5 @@ def _equatorial(found: re.Match[str], *, is_computed: bool) -> AxisName | None:
     )
 
 
-def _frame_of(axis: Axis) -> Frame | None:
-    return Frame("galactic") if axis in {"lon", "lat"} else None
+def _frame_of(axis: Axis) -> SkyFrame | None:
+    return SkyFrame("galactic") if axis in {"lon", "lat"} else None

@@ -3,7 +3,7 @@
 from fiberless.errors import UsageError
 from fiberless.targets.angles import degrees_of
 from fiberless.targets.columns import PositionColumns
-from fiberless.targets.frames import ICRS, Frame, read_frame
+from fiberless.targets.frames import ICRS, SkyFrame, read_frame
 
 __all__ = ["cell_frame", "cell_position", "checked_position"]
 
@@ -15,8 +15,8 @@ def cell_position(columns: PositionColumns, first: object, second: object) -> tu
     return checked_position(lon_deg, lat_deg, axes=columns.axes)
 
 
-def cell_frame(columns: PositionColumns, system: object, equinox: object) -> Frame:
-    """Frame of a row: that of its columns, where no cell of it says another.
+def cell_frame(columns: PositionColumns, system: object, equinox: object) -> SkyFrame:
+    """SkyFrame of a row: that of its columns, where no cell of it says another.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def cell_frame(columns: PositionColumns, system: object, equinox: object) -> Fra
         raise UsageError(
             "invalid-coordinates", f"the row says {said.name} of columns {', '.join(columns.axes)}"
         )
-    return ICRS if said == Frame("fk5", "J2000") and columns.frame == ICRS else said
+    return ICRS if said == SkyFrame("fk5", "J2000") and columns.frame == ICRS else said
 
 
 def checked_position(

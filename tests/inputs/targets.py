@@ -11,10 +11,10 @@ from tests.inputs.target_files import DEC, FK4, GALACTIC, RA, csv, one
 
 TITLE = "Targets: columns, units, frames"
 
-_PAIRS = """ra,dec;ALPHA_J2000,DELTA_J2000;ALPHAWIN_J2000,DELTAWIN_J2000;TARGET_RA,TARGET_DEC;PLUG_RA,PLUG_DEC
-RAJ2000,DEJ2000;_RAJ2000,_DEJ2000;_RA,_DE;_RA.icrs,_DE.icrs;RA_ICRS,DE_ICRS;RAdeg,DEdeg;raMean,decMean
-ra_deg,dec_deg;RA_J2000,DEC_J2000;RA (J2000),Dec (J2000);coord.ra,coord.dec;X_WORLD,Y_WORLD;right_ascension,declination;s_ra,s_dec
-R.A.,Decl.;ra_1,dec_1"""
+_PAIRS = """ra,dec;ALPHA_J2000,DELTA_J2000;ALPHAWIN_J2000,DELTAWIN_J2000;TARGET_RA,TARGET_DEC
+PLUG_RA,PLUG_DEC;RAJ2000,DEJ2000;_RAJ2000,_DEJ2000;_RA,_DE;_RA.icrs,_DE.icrs;RA_ICRS,DE_ICRS
+RAdeg,DEdeg;raMean,decMean;ra_deg,dec_deg;RA_J2000,DEC_J2000;RA (J2000),Dec (J2000)
+coord.ra,coord.dec;X_WORLD,Y_WORLD;right_ascension,declination;s_ra,s_dec;R.A.,Decl.;ra_1,dec_1"""
 _NAMES = [pair(names) for line in _PAIRS.split("\n") for names in line.split(";")]
 
 _COLUMNS = [

@@ -53,7 +53,7 @@ def test_local_predictions_are_those_of_the_predictor(galaxy, models, tmp_path):
     [
         ((), "give FITS files, or --ra and --dec, or --id"),
         (("--ra", "1"), "needed together"),
-        (("--ra", "1", "--dec", "95"), "less than or equal to 90"),
+        (("--ra", "1", "--dec", "95"), "dec from −90 to 90"),
         (("--ra", "1", "--dec", "2", "--id", "sdss:1"), "ra and dec, or else object_id"),
     ],
 )

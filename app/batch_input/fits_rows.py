@@ -89,7 +89,7 @@ def _fields(hdu: Any) -> list[TableField]:
 
 
 def _frame(header: Any) -> SkyFrame | UsageError | None:
-    """SkyFrame that the cards of a table declare; None where none does."""
+    """Frame that the cards of a table declare; None where none does."""
     system = next((str(header[card]) for card in _CARD_SYSTEMS if card in header), "")
     equinox = str(header.get("EQUINOX", ""))
     if not system and not equinox:

@@ -140,7 +140,7 @@ class _Reader:
         self._references.append(attributes.get("ref", ""))
 
     def _add_frame(self, attributes: Mapping[str, str]) -> None:
-        """SkyFrame of a COOSYS; an unknown one is refused only where the position refers to it."""
+        """Frame of a COOSYS; an unknown one is refused only where the position refers to it."""
         try:
             frame: SkyFrame | UsageError = read_frame(
                 attributes.get("system", "eq_FK5"), attributes.get("equinox", "")

@@ -20,7 +20,7 @@ _SKY_NAME: Final = re.compile(
 )
 """IAU name of a galaxy whose digits are its position: SDSS J023325.21-000920.5."""
 _BEGINS_LIKE_POSITION: Final = re.compile(
-    r"[+-]?\d+(?:\.\d*)?\s*(?:[hd]\s*\d|[°:,])|[+-]?\d*\.?\d+\s+[+-]?\d", re.ASCII
+    r"[+-]?\d+(?:\.\d*)?\s*(?:[hd]\s*\d|[hd]\s+[+-]|[°:,])|[+-]?\d*\.?\d+\s+[+-]?\d", re.ASCII
 )
 _MINUS: Final = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{NO-BREAK SPACE}": " "})
 

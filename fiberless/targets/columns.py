@@ -200,7 +200,7 @@ def _refuse_ambiguous(fields: Sequence[TableField], pairs: Sequence[tuple[_Candi
 
 
 def _declared_frame(fields: Sequence[TableField], pair: Sequence[_Candidate]) -> SkyFrame:
-    """SkyFrame that the table declares for a pair, or else its names; ICRS where neither does."""
+    """Frame that the table declares for a pair, or else its names; ICRS where neither does."""
     frames: set[SkyFrame] = set()
     for one in pair:
         declared = fields[one.place].frame or one.named.frame

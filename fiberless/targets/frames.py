@@ -48,7 +48,7 @@ _JULIAN_FROM: Final = 1984.0
 
 
 def read_frame(system: str, equinox: str = "") -> SkyFrame:
-    """SkyFrame of a table's words: `eq_FK5`, `FK4`, `ICRS`, `galactic`; an equinox alone tells FK4 from FK5.
+    """Frame of a table's words: `eq_FK5`, `FK4`, `ICRS`, `galactic`; an equinox alone tells FK4 from FK5.
 
     Raises
     ------

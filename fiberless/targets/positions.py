@@ -16,7 +16,7 @@ def cell_position(columns: PositionColumns, first: object, second: object) -> tu
 
 
 def cell_frame(columns: PositionColumns, system: object, equinox: object) -> SkyFrame:
-    """SkyFrame of a row: that of its columns, where no cell of it says another.
+    """Frame of a row: that of its columns, where no cell of it says another.
 
     Raises
     ------

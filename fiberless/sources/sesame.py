@@ -10,12 +10,12 @@ from fiberless.contract import Target
 from fiberless.errors import FatalError, FiberlessError, UsageError
 from fiberless.sources.download import Patience, SurveyClient
 
-__all__ = ["SESAME_PATIENCE", "Sesame"]
+__all__ = ["LONGEST_SECONDS", "SESAME_PATIENCE", "Sesame"]
 
 SESAME_PATIENCE: Final = Patience(attempts=1, connect_seconds=1.5, read_seconds=2.0, file_seconds=4.0)
 """A name that is not resolved within 5 s is refused: somebody waits for it."""
 _MAX_BYTES: Final = 2**18
-_LONGEST_SECONDS: Final = 4.5
+LONGEST_SECONDS: Final = 4.5
 _POSITION: Final = re.compile(r"^%J\s+([0-9.]+)\s+([+-]?[0-9.]+)", re.MULTILINE | re.ASCII)
 _WAY_OUT: Final = "give its position instead, or send its image"
 
@@ -55,14 +55,14 @@ class Sesame:
         return target.position or (0.0, 0.0)
 
     def _answer(self, name: str) -> bytes:
-        """What Sesame says, within `_LONGEST_SECONDS`, which the resolver of host names alone may exceed."""
+        """What Sesame says, within `LONGEST_SECONDS`, which the resolver of host names alone may exceed."""
         pool = ThreadPoolExecutor(1)
         try:
             asked = pool.submit(self.client.read, f"{self.url}/-oI/SNV?{quote(name)}", max_bytes=_MAX_BYTES)
-            return asked.result(_LONGEST_SECONDS) or b""
+            return asked.result(LONGEST_SECONDS) or b""
         except (FiberlessError, TimeoutError) as error:
             reason = (
-                error.detail if isinstance(error, FiberlessError) else f"no answer in {_LONGEST_SECONDS:g} s"
+                error.detail if isinstance(error, FiberlessError) else f"no answer in {LONGEST_SECONDS:g} s"
             )
             words = f"{name}: the name resolver Sesame cannot be asked ({reason}); {_WAY_OUT}"
             raise FatalError("source-unavailable", words) from error

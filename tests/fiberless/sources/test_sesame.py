@@ -1,13 +1,11 @@
 """Names through Sesame: resolved, unknown, and without a network."""
 
-import time
-
 import pytest
 
 from fiberless.contract import Target
 from fiberless.errors import FatalError, UsageError
 from fiberless.sources.download import SurveyClient
-from fiberless.sources.sesame import SESAME_PATIENCE, Sesame
+from fiberless.sources.sesame import LONGEST_SECONDS, SESAME_PATIENCE, Sesame
 from fiberless.sources.source import SourceChain
 from fiberless.testing import synthetic_cutout
 from tests.survey_server import SurveyServer
@@ -39,19 +37,20 @@ def test_a_name_that_no_catalogue_knows_is_not_found(server):
         sesame(server.url).locate("M 999")
 
 
-def test_without_a_network_a_sentence_comes_within_five_seconds():
-    begun = time.monotonic()
+def test_without_a_network_a_sentence_comes():
     with pytest.raises(FatalError, match=r"Sesame cannot be asked .*give its position instead"):
         sesame("http://127.0.0.1:1").locate("NGC 1068")
-    assert time.monotonic() - begun < 5
 
 
 def test_a_resolver_that_never_answers_is_given_up(server):
     server.hold_at = 1
-    begun = time.monotonic()
     with pytest.raises(FatalError, match="give its position instead"):
         sesame(server.url).locate("NGC 1068")
-    assert time.monotonic() - begun < 5
+
+
+def test_the_wait_for_a_name_is_below_five_seconds():
+    assert SESAME_PATIENCE.attempts == 1
+    assert LONGEST_SECONDS < 5
 
 
 def test_a_host_that_is_not_allowed_is_not_asked(server):

@@ -21,28 +21,37 @@ def server(tmp_path):
     server.close()
 
 
-def sesame(url, allowed=None):
-    return Sesame(SurveyClient([allowed or url], SESAME_PATIENCE), f"{url}/sesame")
+@pytest.fixture
+def sesame():
+    clients = []
+
+    def made(url, allowed=None):
+        clients.append(SurveyClient([allowed or url], SESAME_PATIENCE))
+        return Sesame(clients[-1], f"{url}/sesame")
+
+    yield made
+    for client in clients:
+        client.close()
 
 
-def test_a_name_becomes_a_position(server):
+def test_a_name_becomes_a_position(server, sesame):
     server.services[PATH] = lambda _: ANSWER
     assert sesame(server.url).locate("NGC 1068") == (40.669629, -0.01328)
     assert server.requests == {PATH: 1}
 
 
-def test_a_name_that_no_catalogue_knows_is_not_found(server):
+def test_a_name_that_no_catalogue_knows_is_not_found(server, sesame):
     server.services[PATH] = lambda _: b"#!SIMBAD: No known catalog could be found"
     with pytest.raises(UsageError, match="know no such name; give its position instead"):
         sesame(server.url).locate("M 999")
 
 
-def test_without_a_network_a_sentence_comes():
+def test_without_a_network_a_sentence_comes(sesame):
     with pytest.raises(FatalError, match=r"Sesame cannot be asked .*give its position instead"):
         sesame("http://127.0.0.1:1").locate("NGC 1068")
 
 
-def test_a_resolver_that_never_answers_is_given_up(server):
+def test_a_resolver_that_never_answers_is_given_up(server, sesame):
     server.hold_at = 1
     with pytest.raises(FatalError, match="give its position instead"):
         sesame(server.url).locate("NGC 1068")
@@ -53,7 +62,7 @@ def test_the_wait_for_a_name_is_below_five_seconds():
     assert LONGEST_SECONDS < 5
 
 
-def test_a_host_that_is_not_allowed_is_not_asked(server):
+def test_a_host_that_is_not_allowed_is_not_asked(server, sesame):
     with pytest.raises(FatalError, match="not among FIBERLESS_SURVEY_HOSTS"):
         sesame(server.url, allowed="https://data.example.org").locate("NGC 1068")
     assert server.n_requests == 0

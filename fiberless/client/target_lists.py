@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -70,8 +71,13 @@ def position_of(place: Any) -> tuple[float, float]:
 
 def degrees_or_text(angle: Any) -> Any:
     """Angle for JSON: degrees of a Quantity or a number of numpy, or text, which the service reads."""
-    if angle is None or isinstance(angle, str):
-        return angle
+    if angle is None:
+        return None
+    if isinstance(angle, str):
+        with suppress(ValueError):
+            angle = float(angle)
+        if isinstance(angle, str):
+            return angle
     if getattr(angle, "mask", False) is True or type(angle).__name__ == "MaskedConstant":
         return None
     if hasattr(angle, "to_value"):

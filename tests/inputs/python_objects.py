@@ -94,6 +94,7 @@ _LISTS = [
     ),
     batch("dicts with a SkyCoord", lambda: [{"id": "gal-1", "coord": PLACE}]),
     batch("dicts with the names of a survey", lambda: [{"id": "gal-1", "RAJ2000": RA, "DEJ2000": DEC}]),
+    batch("dicts of csv.DictReader, all text", lambda: [{"id": "gal-1", "ra": str(RA), "dec": str(DEC)}]),
     batch(
         "dicts with NaN",
         lambda: [{"id": "gal-1", "ra": float("nan"), "dec": DEC}],

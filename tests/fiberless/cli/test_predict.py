@@ -90,7 +90,8 @@ def test_places_and_names_are_asked_of_the_service(words, target, monkeypatch):
     assert posted == [{"target": target, "options": {"n_candidates": 3}}]
 
 
-def test_one_bad_file_is_named_and_the_others_go_on(galaxy, models, tmp_path):
+@pytest.mark.usefixtures("models")
+def test_one_bad_file_is_named_and_the_others_go_on(galaxy, tmp_path):
     (tmp_path / "bad.fits").write_bytes(b"no image")
     told = run("predict", galaxy, tmp_path / "bad.fits", tmp_path / "gone.fits", galaxy, "--local", "--json")
     assert told.exit_code == 2

@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from app.given_target import GivenTarget
 from app.http.problems import usage_error
 from app.http.strict_json import parse_json, read_json
 from app.service import ServiceDep
 from app.submission import Submission
 from fiberless.astro.bands import BANDS
-from fiberless.contract import PredictionOptions, Target
+from fiberless.contract import PredictionOptions
 from fiberless.errors import UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.images.fits.read import read_band_files, read_cutout
@@ -43,7 +44,7 @@ class PredictionBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    target: Target
+    target: GivenTarget
     options: PredictionOptions = Field(default_factory=PredictionOptions)
 
 

@@ -1,18 +1,20 @@
 """Rows of a table or a JSON list, read in a child with limits; what comes back of them is checked again."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import BinaryIO, Final, Literal, TypeAlias
+from typing import BinaryIO, Final, assert_never
 
 from pydantic import TypeAdapter
 
+from app.batch_input.fits_rows import fits_rows
 from app.batch_input.json_rows import json_rows, read_json_batch
 from app.batch_input.parquet_rows import parquet_rows
 from app.batch_input.table_gate import check_parquet, check_text
 from app.batch_input.text_rows import text_rows
+from app.batch_input.unpacked import TableKind, kind_of, unpacked
 from app.batch_input.votable_rows import votable_rows
 from app.confinement import ReadingLimits, confined
 from fiberless.contract import PredictionOptions
@@ -27,9 +29,8 @@ __all__ = [
     "decoded_rows",
     "encoded_json",
     "encoded_rows",
+    "read_rows",
 ]
-
-TableKind: TypeAlias = Literal["text", "votable", "parquet"]
 
 PRELOADED: Final = ("app.batch_input.confined_rows", "pyarrow.parquet")
 """Modules that a child needs."""
@@ -89,16 +90,26 @@ def encoded_json(stream: BinaryIO, *, max_rows: int) -> Iterator[bytes]:
 
 def encoded_rows(stream: BinaryIO, *, kind: TableKind, max_rows: int) -> Iterator[bytes]:
     """Rows of a table as a child sends them; raises `bad-table`, `body-too-large`, `table-too-large`."""
-    readers: Mapping[TableKind, Callable[[], Iterator[BatchRow]]] = {
-        "text": lambda: text_rows(stream),
-        "votable": lambda: votable_rows(stream, max_rows=max_rows),
-        "parquet": lambda: parquet_rows(stream, max_rows=max_rows),
-    }
-    gates = {"text": check_text, "parquet": check_parquet}
-    if kind in gates:
-        gates[kind](stream)
-        stream.seek(0)
-    yield from _encoded(readers[kind]())
+    with unpacked(stream) as plain:
+        yield from _encoded(read_rows(plain, kind=kind_of(plain, declared=kind), max_rows=max_rows))
+
+
+def read_rows(stream: BinaryIO, *, kind: TableKind, max_rows: int) -> Iterator[BatchRow]:
+    """Rows of a table that is not compressed; raises as `encoded_rows`."""
+    match kind:
+        case "text":
+            check_text(stream)
+            stream.seek(0)
+            return text_rows(stream)
+        case "parquet":
+            check_parquet(stream)
+            stream.seek(0)
+            return parquet_rows(stream, max_rows=max_rows)
+        case "votable":
+            return votable_rows(stream, max_rows=max_rows)
+        case "fits":
+            return fits_rows(stream, max_rows=max_rows)
+    assert_never(kind)
 
 
 def _encoded(rows: Iterator[BatchRow]) -> Iterator[bytes]:

@@ -13,7 +13,8 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from app.batch_input.confined_rows import TableKind, TableLimits, confined_json, confined_rows
+from app.batch_input.confined_rows import TableLimits, confined_json, confined_rows
+from app.batch_input.unpacked import TableKind
 from app.service import Service, ServiceDep
 from app.submission_input import form_options, query_options, refuse_query
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, PredictionOptions
@@ -31,6 +32,11 @@ TABLE_MEDIA_TYPES: Final[Mapping[str, TableKind]] = {
     "text/xml": "votable",
     "application/vnd.apache.parquet": "parquet",
     "application/x-parquet": "parquet",
+    "application/fits": "fits",
+    "image/fits": "fits",
+    "text/tab-separated-values": "text",
+    "text/plain": "text",
+    "application/gzip": "text",
 }
 _IN_MEMORY_BYTES: Final = 2**20
 _MAX_FIELDS: Final = 8
@@ -139,9 +145,8 @@ async def _of_form(form: FormData, service: Service) -> BatchInput:
     names = set(form) - {"options"}
     if names == {"table"}:
         (stream,) = _streams(form, ["table"], most=1)
-        kind = await service.call(_kind_of, stream)
         sha256 = await service.call(_digest, [stream])
-        return _of_table(stream, options, sha256, kind, service)
+        return _of_table(stream, options, sha256, "text", service)
     if not names or not names <= set(_FILE_PARTS):
         got = ", ".join(sorted(names))[:200] or "none"
         raise UsageError("bad-multipart", f"send FITS files as `image`, or one file `table`; got {got}")
@@ -176,12 +181,3 @@ def _digest(streams: Sequence[BinaryIO]) -> str:
         whole.update(hashlib.file_digest(stream, "sha256").digest())  # type: ignore[arg-type]  # spooled
         stream.seek(0)
     return whole.hexdigest()
-
-
-def _kind_of(stream: BinaryIO) -> TableKind:
-    """Kind of a table by its first bytes."""
-    head = stream.read(256)
-    stream.seek(0)
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    return "votable" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "text"

@@ -33,7 +33,8 @@ def check_text(stream: BinaryIO) -> None:
 
     """
     head, first = _head(stream)
-    _check_columns(1 + max(first.count(b","), len(first.split(None, _MOST_COLUMNS + 1)) - 1))
+    blanks = len(first.split(None, _MOST_COLUMNS + 1)) - 1
+    _check_columns(1 + max(blanks, *(first.count(mark) for mark in (b",", b";", b"\t", b"|"))))
     if head.removeprefix(b"\xef\xbb\xbf").startswith(b"# %ECSV "):
         _check_yaml(b"\n".join(line[2:] for line in head.splitlines()[1:]))
     for _ in _lines(stream):

@@ -106,7 +106,11 @@ class Settings(BaseSettings):
     survey_hosts: Annotated[tuple[str, ...] | None, *_AS_TEXT] = Field(
         default=None,
         description="All servers that images may be fetched from, as https://host[:port], with commas; "
-        "default: data.sdss.org and alasky.cds.unistra.fr",
+        "default: data.sdss.org, alasky.cds.unistra.fr and, for names, cds.unistra.fr",
+    )
+    sesame_url: str = Field(
+        default="https://cds.unistra.fr/cgi-bin/nph-sesame",
+        description="Sesame, which resolves names of objects",
     )
     survey_cache_dir: Path | None = Field(
         default=None, description="Folder of fetched frames; default: data_dir/survey"
@@ -225,7 +229,11 @@ class Settings(BaseSettings):
     @cached_property
     def resolved_survey_hosts(self) -> tuple[str, ...]:
         """The servers that images may be fetched from."""
-        return self.survey_hosts or ("https://data.sdss.org", "https://alasky.cds.unistra.fr")
+        return self.survey_hosts or (
+            "https://data.sdss.org",
+            "https://alasky.cds.unistra.fr",
+            "https://cds.unistra.fr",
+        )
 
     @cached_property
     def resolved_survey_cache_dir(self) -> Path:

@@ -28,8 +28,7 @@ function options() {
 function requestOf() {
   const typed = $("target").value.trim();
   if (typed) {
-    const target = targetOf(typed);
-    const body = JSON.stringify({ target, options: options() });
+    const body = JSON.stringify({ target: typed, options: options() });
     return { body, headers: { "Content-Type": "application/json" } };
   }
   if (!chosen) throw new Problem({ title: "Nothing to predict", detail: "choose a FITS file, or type a position or an id" });
@@ -37,13 +36,6 @@ function requestOf() {
   form.append("image", chosen);
   form.append("options", new Blob([JSON.stringify(options())], { type: "application/json" }));
   return { body: form };
-}
-
-function targetOf(typed) {
-  const numbers = typed.split(/[\s,;]+/).map(Number);
-  if (numbers.length === 2 && numbers.every(Number.isFinite)) return { ra: numbers[0], dec: numbers[1] };
-  if (/^[\s\d.,;+-]+$/.test(typed)) throw new Problem({ title: "Not a position", detail: `give right ascension and declination in degrees, not “${typed}”` });
-  return { object_id: typed };
 }
 
 async function submit(event) {

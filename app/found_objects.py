@@ -22,7 +22,17 @@ from app.schemas.examples import LOOKUP_EXAMPLE
 from fiberless.errors import UsageError
 from fiberless.service.storage import ConePage, PredictionSummary, Store
 
-__all__ = ["LOOKUP_REQUEST", "ObjectLookupDep", "lookup", "object_document", "object_page"]
+__all__ = [
+    "LOOKUP_REQUEST",
+    "MAX_RADIUS_ARCSEC",
+    "ObjectLookupDep",
+    "lookup",
+    "object_document",
+    "object_page",
+]
+
+MAX_RADIUS_ARCSEC: Final = 36_000.0
+"""Ten degrees: a page of a cone looks at all that lies in it."""
 
 LOOKUP_REQUEST: Final[dict[str, Any]] = {
     "requestBody": {

@@ -23,7 +23,17 @@ from app.schemas.examples import LOOKUP_EXAMPLE
 from fiberless.errors import UsageError
 from fiberless.service.storage import ConePage, PredictionSummary, Store
 
-__all__ = ["LOOKUP_REQUEST", "ObjectLookupDep", "lookup", "object_document", "object_page"]
+__all__ = [
+    "LOOKUP_REQUEST",
+    "MAX_RADIUS_ARCSEC",
+    "ObjectLookupDep",
+    "lookup",
+    "object_document",
+    "object_page",
+]
+
+MAX_RADIUS_ARCSEC: Final = 36_000.0
+"""Ten degrees: a page of a cone looks at all that lies in it."""
 
 _MOST_BYTES: Final = 2**18
 """Of a list of 1000 names."""

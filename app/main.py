@@ -20,7 +20,7 @@ from app.http.openapi import openapi_of
 from app.http.origin import OriginGate
 from app.http.problems import install_problem_handlers
 from app.http.proxy_prefix import ProxyPrefix
-from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema
+from app.routers import batches, health, jobs, models, objects, pages, predictions, products, schema, vo
 from app.service import Service
 from fiberless import __version__
 from fiberless.errors import TransientError
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for room in (predictions, products, jobs, batches, objects, models, schema, health, pages):
+    for room in (predictions, products, jobs, batches, objects, models, schema, vo, health, pages):
         made.include_router(room.router)
     made.mount("/static", StaticFiles(directory=_STATIC))
     made.openapi = openapi_of(made, needs_keys=chosen.needs_keys)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -1,10 +1,12 @@
-"""Spectra: the files of `spectrum_files.py`, whose numbers `tests/fiberless/measuring` holds to what was written."""
+"""Spectra: the files of `spectrum_files.py`.
+
+`tests/fiberless/measuring` compares the numbers read from them with what was written.
+"""
 
 import tempfile
 from functools import partial
 from pathlib import Path
 
-from fiberless.errors import FiberlessError
 from fiberless.measuring.readers import read_spectrum_file
 from tests.inputs.situation import Situation
 from tests.inputs.spectrum_files import SITUATIONS as FILES
@@ -21,12 +23,7 @@ def _how(file: SpectrumFile) -> str:
 def _run(file: SpectrumFile) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = file.build(Path(folder), galaxy())
-        try:
-            notes = "\n".join(read_spectrum_file(path).notes)
-        except FiberlessError as error:
-            missing = [word for word in file.said if word not in error.detail]
-            assert missing == [], error.detail
-            raise
+        notes = "\n".join(read_spectrum_file(path).notes)
     return "; ".join((file.outcome, *(word for word in file.said if word in notes)))
 
 

@@ -200,7 +200,7 @@ def as_markdown(document: dict[str, Any]) -> str:
 
 def _values(stars: CandidateStars) -> dict[str, FloatArray]:
     return {"sigma_kms": stars.sigma_kms, "a_v": stars.a_v} | {
-        name: stars.populations[name] for name in QUANTITIES[2:]
+        name: getattr(stars.populations, name) for name in QUANTITIES[2:]
     }
 
 

@@ -1,7 +1,8 @@
 """Compares all numbers of two predictions of one galaxy: `python benchmarks/same_numbers.py BEFORE AFTER`.
 
-Documents of schema 1.0 are read in the words of 2.0. Prints how many numbers were compared and the largest
-relative difference; ends with 1 if something is missing or a difference exceeds one in a million.
+Documents of schema 1.0 are read in the words of 2.0; those of `fiberless measure` are not
+read. Prints how many numbers were compared and the largest relative difference; ends with 1 if something is
+missing or a difference exceeds one in a million.
 """
 
 import json

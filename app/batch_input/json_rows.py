@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from app.batch_input.rows import failed_row, named_row, position_row, row_name
 from app.http.problems import usage_error
 from app.http.strict_json import parse_json
 from fiberless.contract import ObjectId, PredictionOptions
+from fiberless.contract.frozen import Frozen
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow
 from fiberless.targets.angles import is_sexagesimal
@@ -19,11 +20,7 @@ _COMMAS_A_ROW: Final = 10
 _KEYS: Final = frozenset({"id", "ra", "dec", "object_id"})
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class BatchTarget(_Frozen):
+class BatchTarget(Frozen):
     """One target: a position, or an object that a survey knows by name; `id` is the caller's own name for it.
 
     A target that is none of these becomes a row with an error; it does not refuse the batch.

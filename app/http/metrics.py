@@ -27,11 +27,11 @@ def count_requests(application: FastAPI) -> None:
 def exposition(application: FastAPI, store: Store) -> bytes:
     """All metrics in Prometheus' text format. Blocks: asks the database."""
     present = CollectorRegistry()
-    present.register(_State(store))
+    present.register(_StoreCollector(store))
     return generate_latest(application.state.metrics) + generate_latest(present)
 
 
-class _State(Collector):
+class _StoreCollector(Collector):
     """Gauges that the rows tell at the moment of asking: several front ends then agree."""
 
     def __init__(self, store: Store) -> None:

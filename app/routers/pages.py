@@ -56,7 +56,12 @@ async def problem(slug: str) -> HTMLResponse:
 def _home() -> str:
     """The page with the lines to mark written in, so that the plot has no line list of its own."""
     marked = [
-        {"name": one.name, "label": one.label, "wave_aa": one.wave_aa, "mark": MARKED_LINES.get(one.name)}
+        {
+            "name": one.name,
+            "label": one.conventional,
+            "wave_aa": one.wave_aa,
+            "mark": MARKED_LINES.get(one.name),
+        }
         for one in lines().values()
     ]
     page = (_STATIC / "index.html").read_text(encoding="utf-8")

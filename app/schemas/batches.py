@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.batch_input.json_rows import BatchTarget
 from app.batch_input.reading import TABLE_MEDIA_TYPES
@@ -12,6 +12,7 @@ from app.batch_results import RESULT_MEDIA_TYPES
 from app.http.links import Links
 from app.http.negotiation import next_page
 from app.http.openapi import option_parameters
+from app.schemas.documents import Document
 from fiberless.contract import BatchItemLinks, BatchLinks, ErrorReport, JobPhase, LinkedBatch, LinkedBatchItem
 from fiberless.errors import ErrorKind
 from fiberless.service.storage import BatchesPage, ItemsPage
@@ -32,18 +33,14 @@ __all__ = [
 _POLL_SECONDS: Final = "2"
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class BatchList(_Document):
+class BatchList(Document):
     """A page of batches, newest first."""
 
     batches: tuple[LinkedBatch, ...]
     next: str | None = Field(description="The next page, also as `Link: rel=next`; null on the last")
 
 
-class BatchItemList(_Document):
+class BatchItemList(Document):
     """A page of the rows of a batch, in their order."""
 
     items: tuple[LinkedBatchItem, ...]

@@ -20,6 +20,7 @@ __all__ = [
     "CandidateSpectrum",
     "ColumnDocument",
     "CutoutPixels",
+    "Document",
     "ExtendedPrediction",
     "Health",
     "JobList",
@@ -41,11 +42,13 @@ __all__ = [
 ]
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """What the service answers with; it never changes."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class PredictionEntry(_Document):
+class PredictionEntry(Document):
     """One prediction in a list."""
 
     id: str
@@ -55,7 +58,7 @@ class PredictionEntry(_Document):
     href: str
 
 
-class ObjectDocument(_Document):
+class ObjectDocument(Document):
     """All that is known of an object: its newest prediction, and the list of all, newest first."""
 
     object_id: str
@@ -63,14 +66,14 @@ class ObjectDocument(_Document):
     predictions: tuple[PredictionEntry, ...]
 
 
-class JobList(_Document):
+class JobList(Document):
     """A page of jobs, newest first."""
 
     jobs: tuple[LinkedJob, ...]
     next: str | None = Field(description="The next page, also as `Link: rel=next`; null on the last")
 
 
-class SpectrumDocument(_Document):
+class SpectrumDocument(Document):
     """The shown spectrum of a prediction."""
 
     prediction_id: str
@@ -80,7 +83,7 @@ class SpectrumDocument(_Document):
     spectrum: PredictedSpectrum
 
 
-class CandidateSpectrum(_Document):
+class CandidateSpectrum(Document):
     """One candidate spectrum of a prediction, at its own redshift."""
 
     prediction_id: str
@@ -95,7 +98,7 @@ class CandidateSpectrum(_Document):
     flux: Quantity
 
 
-class SampleSpectra(_Document):
+class SampleSpectra(Document):
     """The spectra of all candidates, in their order, on the wavelengths of the prediction's spectrum."""
 
     unit: str
@@ -104,7 +107,7 @@ class SampleSpectra(_Document):
     values: list[list[float | None]] = Field(description="One list a candidate; null: out of reach")
 
 
-class CutoutPixels(_Document):
+class CutoutPixels(Document):
     """The image that a prediction was made from."""
 
     unit: Literal["nanomaggy"] = "nanomaggy"
@@ -126,7 +129,7 @@ class ExtendedPrediction(LinkedPrediction):
     cutout: CutoutPixels | None = None
 
 
-class ObjectEntry(_Document):
+class ObjectEntry(Document):
     """An object with a prediction: where it is, and its newest one."""
 
     object_id: str | None = Field(description="As the caller wrote it; null for an image without a name")
@@ -142,7 +145,7 @@ class NeighbourEntry(ObjectEntry):
     separation_arcsec: float = Field(description="Great-circle distance from the centre")
 
 
-class ObjectPage(_Document):
+class ObjectPage(Document):
     """A page of the objects in a cone, nearest first."""
 
     total: int = Field(description="Objects in the whole cone")
@@ -158,14 +161,14 @@ class ObjectLookup(BaseModel):
     ids: list[ObjectId] = Field(min_length=1, max_length=1000, description="Object IDs, as they were given")
 
 
-class LookupAnswer(_Document):
+class LookupAnswer(Document):
     """Which objects have a prediction, in the order asked for; each name once."""
 
     found: tuple[ObjectEntry, ...]
     missing: tuple[str, ...]
 
 
-class ColumnDocument(_Document):
+class ColumnDocument(Document):
     """A column of a table."""
 
     name: str
@@ -176,7 +179,7 @@ class ColumnDocument(_Document):
     description: str
 
 
-class PropertyDocument(_Document):
+class PropertyDocument(Document):
     """A property of a galaxy."""
 
     name: str = Field(description="Path in `Prediction.properties`")
@@ -186,7 +189,7 @@ class PropertyDocument(_Document):
     description: str
 
 
-class SchemaDocument(_Document):
+class SchemaDocument(Document):
     """All that tables of this service may hold, with units and UCDs; all of it predicted, not observed."""
 
     kind: Literal["predicted-spectrum"] = "predicted-spectrum"
@@ -196,7 +199,7 @@ class SchemaDocument(_Document):
     row: tuple[ColumnDocument, ...] = Field(description="Columns of tables with one prediction a row")
 
 
-class ModelDocument(_Document):
+class ModelDocument(Document):
     """A model version: its manifest, and its card in Markdown."""
 
     is_default: bool
@@ -205,27 +208,27 @@ class ModelDocument(_Document):
     href: str
 
 
-class ModelList(_Document):
+class ModelList(Document):
     """All model versions that this service can use."""
 
     default: str | None
     models: tuple[ModelDocument, ...]
 
 
-class Health(_Document):
+class Health(Document):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
 
 
-class Readiness(_Document):
+class Readiness(Document):
     """Whether all parts that a prediction needs are there."""
 
     status: Literal["ready"] = "ready"
     checks: dict[str, str] = Field(description="`ok`, or what is wrong, for each part")
 
 
-class VersionDocument(_Document):
+class VersionDocument(Document):
     """Which program this is."""
 
     name: Literal["fiberless"] = "fiberless"

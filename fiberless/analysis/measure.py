@@ -19,7 +19,7 @@ from fiberless.analysis.rebinning import PixelFlux
 from fiberless.analysis.synthetic_photometry import magnitudes
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import PREDICTED_RESAMPLING_KMS
-from fiberless.contract.measurements import summarise
+from fiberless.contract.measurements import flagged, missing, summarise
 from fiberless.contract.properties import INTERVAL_LEVEL, Flag, LineMeasurement, Measurement, Properties
 from fiberless.errors import UsageError
 
@@ -29,7 +29,6 @@ __all__ = [
     "GAS_SIGMA_METHOD",
     "KINEMATIC_LINES",
     "LICK_METHOD",
-    "LINES",
     "LINE_FLUX_UNIT",
     "LINE_METHOD",
     "MIN_GAS_SIGMA_KMS",
@@ -49,11 +48,6 @@ __all__ = [
     "values_of_fit",
 ]
 
-LINES: Final = MappingProxyType(
-    {"Halpha": "Halpha", "Hbeta": "Hbeta", "OIII_5007": "OIII_5008", "NII_6583": "NII_6585"}
-)
-"""Lines that models are scored by: conventional name (air) to the name in `astro.lines` (vacuum). All
-that are reported: `lines.reported.REPORTED_LINES`."""
 LINE_METHOD: Final = "tied Gaussians on the flux less its stellar continuum"
 LICK_METHOD: Final = "Lick index at the spectrum's own resolution, fitted emission taken off"
 _LICK_SYSTEM_METHOD: Final = (
@@ -200,7 +194,7 @@ def measure_with_values(
     # what follows from the lines
     lines = {name: predicted_line(values.lines, name, level=level) for name in REPORTED_LINES}
     classes = derived_classes(values.lines, lines)
-    derived = derived_quantities(values.lines, z, lines=lines, ionisation=classes.pop("bpt_nii"), level=level)
+    derived = derived_quantities(values.lines, z, lines=lines, ionisation=classes.bpt_class, level=level)
     # indices at the Lick resolution
     system = lick_system_values(
         pixels, z, fit, sigma_star_kms=sigma_star_kms, resampling_kms=PREDICTED_RESAMPLING_KMS
@@ -221,7 +215,7 @@ def measure_with_values(
         ebv_gas=derived.ebv_gas,
         log_sfr_halpha=derived.log_sfr_halpha,
         abundances=derived.abundances,
-        diagrams=classes,
+        diagrams=classes.diagrams,
         magnitudes=magnitudes(pixels, level=level),
     )
     return properties, values
@@ -251,8 +245,8 @@ def gas_sigma(
     flags = [lines[name].flux.flag for name in KINEMATIC_LINES]
     if found.value is None or Flag.OK in flags:
         is_narrow = found.value is not None and found.value < MIN_GAS_SIGMA_KMS
-        return found.model_copy(update={"flag": Flag.LOW_CONFIDENCE}) if is_narrow else found
-    return found.model_copy(update={"value": None, "lower": None, "upper": None, "flag": Flag.NOT_DETECTED})
+        return flagged(found, Flag.LOW_CONFIDENCE) if is_narrow else found
+    return missing(found.unit, Flag.NOT_DETECTED, method=found.method, level=level)
 
 
 def predicted_breaks(found: Breaks, *, level: float = INTERVAL_LEVEL) -> tuple[Measurement, Measurement]:
@@ -277,8 +271,7 @@ def predicted_line(found: LineTable, name: str, *, level: float = INTERVAL_LEVEL
     ew = summarise(found.ew_of(name), unit=EW_UNIT, method=LINE_METHOD, level=level)
     if flux.lower is None or flux.lower > 0:
         return LineMeasurement(flux=flux, ew=ew)
-    missed = {"flag": Flag.NOT_DETECTED}
-    return LineMeasurement(flux=flux.model_copy(update=missed), ew=ew.model_copy(update=missed))
+    return LineMeasurement(flux=flagged(flux, Flag.NOT_DETECTED), ew=flagged(ew, Flag.NOT_DETECTED))
 
 
 def joined(parts: Sequence[Table]) -> Table:

@@ -58,7 +58,9 @@ class SpectrumMeasurements:
 
     Parameters
     ----------
-    quantities, classes, lines : by name
+    quantities : numbers by name, those that are no family
+    bpt_class : in the [N II] diagram
+    diagrams, abundances, magnitudes, lines : by name
     lick, lick_system : by name, at the spectrum's own resolution and at that of the Lick system
     fit : of the N spectra measured, one unless they are candidates
     wave_aa : (P,) observed wavelengths of the first spectrum's fit
@@ -66,7 +68,10 @@ class SpectrumMeasurements:
     """
 
     quantities: dict[str, Measurement]
-    classes: dict[str, Classification]
+    bpt_class: Classification
+    diagrams: dict[str, Classification]
+    abundances: dict[str, Measurement]
+    magnitudes: dict[str, Measurement]
     lines: dict[str, LineMeasurement]
     lick: dict[str, Measurement]
     lick_system: dict[str, Measurement]
@@ -116,11 +121,14 @@ def measure_observed(
     # then the breaks, the gas, abundances and magnitudes
     quantities = _observed_breaks(breaks_with_calibration(values.breaks, redshift))
     quantities |= gas_kinematics(pixels, z, fit, lines, rng=rng, resampling_kms=resampling_kms)
-    derived = derived_quantities(draws, np.full(_DRAWS, redshift), lines=lines, ionisation=classes["bpt_nii"])
-    quantities |= _named(derived, magnitudes(pixels))
+    derived = derived_quantities(draws, np.full(_DRAWS, redshift), lines=lines, ionisation=classes.bpt_class)
+    quantities |= _named(derived)
     return SpectrumMeasurements(
         quantities,
-        classes,
+        classes.bpt_class,
+        classes.diagrams,
+        derived.abundances,
+        magnitudes(pixels),
         lines,
         _observed_lick(pixels, z, fit, rng),
         _observed_system(
@@ -155,14 +163,17 @@ def measure_predicted(
     classes = derived_classes(values.lines, lines)
     narrow, wide = predicted_breaks(values.breaks)
     quantities = {"dn4000": narrow, "d4000": wide, "gas_sigma": gas_sigma(values.gas_sigma, lines)}
-    derived = derived_quantities(values.lines, redshift, lines=lines, ionisation=classes["bpt_nii"])
-    quantities |= _named(derived, magnitudes(pixels))
+    derived = derived_quantities(values.lines, redshift, lines=lines, ionisation=classes.bpt_class)
+    quantities |= _named(derived)
     system = lick_system_values(
         pixels, redshift, fit, sigma_star_kms=sigma_star_kms, resampling_kms=PREDICTED_RESAMPLING_KMS
     )
     return SpectrumMeasurements(
         quantities,
-        classes,
+        classes.bpt_class,
+        classes.diagrams,
+        derived.abundances,
+        magnitudes(pixels),
         lines,
         predicted_indices(lick_values(pixels, redshift, fit), LICK_METHOD),
         predicted_indices(system, lick_system_method(is_at_rest=sigma_star_kms is not None)),
@@ -171,14 +182,12 @@ def measure_predicted(
     )
 
 
-def _named(derived: DerivedQuantities, found: dict[str, Measurement]) -> dict[str, Measurement]:
-    """Quantities by the paths that they have in a prediction's properties."""
+def _named(derived: DerivedQuantities) -> dict[str, Measurement]:
+    """Numbers by the names that they have in a prediction's properties."""
     return {
         "balmer_decrement": derived.balmer_decrement,
         "ebv_gas": derived.ebv_gas,
         "log_sfr_halpha": derived.log_sfr_halpha,
-        **{f"abundances.{name}": value for name, value in derived.abundances.items()},
-        **{f"magnitudes.{band}": value for band, value in found.items()},
     }
 
 

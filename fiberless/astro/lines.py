@@ -1,7 +1,7 @@
 """Emission lines of the visible: names and vacuum wavelengths, read from `tables/lines.ecsv`.
 
-Names carry the vacuum wavelength in Å; the conventional names in air are those of the API:
-[O III] 5007 is `OIII_5008`, [N II] 6583 is `NII_6585`.
+The table is the one place of all names of a line: [O III] 5007 is `OIII_5008` inside the code, by its
+wavelength in vacuum, and `OIII_5007` in results.
 """
 
 from functools import cache
@@ -70,35 +70,52 @@ MARKED_LINES: Final = MappingProxyType(
 
 
 class Line(NamedTuple):
-    """One emission line."""
+    """One emission line.
+
+    Parameters
+    ----------
+    name : inside the code, with the vacuum wavelength
+    conventional : as the literature writes it, in air: "[O III] 5007"
+    result_name : in results, empty if they do not have the line
+    wave_aa : in vacuum
+    is_minor : seen in starbursts and near nuclei only
+
+    """
 
     name: str
-    label: str
+    conventional: str
+    result_name: str
     wave_aa: float
-    reported: bool
+    is_minor: bool
 
 
 @cache
 def all_lines() -> MappingProxyType[str, Line]:
-    """All lines by name: the reported ones, then weak ones that only starbursts show, each by wavelength."""
+    """All lines by name: those of most galaxies, then the minor ones, each by wavelength."""
     table = Table.read(str(files("fiberless.astro") / "tables" / "lines.ecsv"), format="ascii.ecsv")
     rows = [
-        Line(str(row["name"]), str(row["label"]), float(row["wavelength"]), bool(row["reported"]))
-        for row in table
+        Line(
+            name=str(row["name"]),
+            conventional=str(row["conventional"]),
+            result_name=str(row["result_name"]),
+            wave_aa=float(row["wavelength"]),
+            is_minor=bool(row["minor"]),
+        )
+        for row in table.filled("")
     ]
     return MappingProxyType({row.name: row for row in rows})
 
 
 @cache
 def lines() -> MappingProxyType[str, Line]:
-    """Lines that results name, in order of wavelength."""
-    return MappingProxyType({name: known for name, known in all_lines().items() if known.reported})
+    """Lines of most galaxies, in order of wavelength."""
+    return MappingProxyType({name: known for name, known in all_lines().items() if not known.is_minor})
 
 
 @cache
 def minor_lines() -> MappingProxyType[str, Line]:
-    """Lines that are simulated, modelled or masked, and not reported: seen in starbursts and near nuclei."""
-    return MappingProxyType({name: known for name, known in all_lines().items() if not known.reported})
+    """Lines that are simulated, modelled or masked, and in no result: seen in starbursts and near nuclei."""
+    return MappingProxyType({name: known for name, known in all_lines().items() if known.is_minor})
 
 
 def line(name: str) -> Line:

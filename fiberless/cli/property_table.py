@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from rich.markup import escape
 from rich.table import Table
 
-from fiberless.astro.lines import lines
+from fiberless.analysis.lines.reported import REPORTED_LINES
 from fiberless.contract import Prediction
 from fiberless.contract.properties import Classification, Flag, LineMeasurement, Measurement
 
@@ -55,7 +56,7 @@ def _of_group(
     for name, value in found.items():
         match value:
             case LineMeasurement():
-                label = lines()[name].label.replace("[", r"\[") if name in lines() else name
+                label = escape(REPORTED_LINES[name].conventional if name in REPORTED_LINES else name)
                 yield _measured(f"{label} flux", value.flux)
                 yield _measured(f"{label} EW", value.ew)
             case Measurement():

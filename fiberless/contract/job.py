@@ -64,7 +64,7 @@ class JobProgress(Frozen):
 
 
 Watch: TypeAlias = Callable[[Sequence[int], JobProgress], None]
-"""Told by a predictor how far some requests are, by their indices; whatever it raises ends the work."""
+"""Called by a predictor with how far some requests are, by their indices; what it raises ends the work."""
 
 
 class Job(Frozen):

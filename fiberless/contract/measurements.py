@@ -1,15 +1,26 @@
-"""The one place that makes a `Measurement`: of samples, or of a value and its standard deviation."""
+"""The one place that makes a `Measurement`, of samples or of value and error, and that changes its flag."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from fiberless.arrays import FloatArray, significant
-from fiberless.contract.properties import INTERVAL_LEVEL, Flag, Measurement
+from fiberless.contract.properties import INTERVAL_LEVEL, Classification, Flag, Measurement
 
-__all__ = ["SIGMA_OF_LEVEL", "between", "gaussian", "given", "missing", "scatter", "summarise", "upper_limit"]
+__all__ = [
+    "SIGMA_OF_LEVEL",
+    "between",
+    "flagged",
+    "gaussian",
+    "given",
+    "missing",
+    "scatter",
+    "summarise",
+    "upper_limit",
+]
 
+Reported = TypeVar("Reported", Measurement, Classification)
 SIGMA_OF_LEVEL: Final = 0.994458
 """Half the central interval of `INTERVAL_LEVEL` over the standard deviation of a normal distribution."""
 
@@ -53,6 +64,11 @@ def given(value: float, *, unit: str) -> Measurement:
 def missing(unit: str, flag: Flag, *, method: str, level: float = INTERVAL_LEVEL) -> Measurement:
     """Measurement without a number, and why."""
     return Measurement(value=None, lower=None, upper=None, level=level, unit=unit, flag=flag, method=method)
+
+
+def flagged(found: Reported, flag: Flag) -> Reported:
+    """The same with this flag, whatever it had before."""
+    return found.model_copy(update={"flag": flag})
 
 
 def scatter(values: FloatArray) -> float:

@@ -3,7 +3,9 @@
 from enum import StrEnum
 from typing import Any, Final, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from fiberless.contract.frozen import Frozen
 
 __all__ = [
     "FLUX_UNIT",
@@ -31,11 +33,7 @@ class Flag(StrEnum):
     OUTSIDE_TRAINING_RANGE = "outside_training_range"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Measurement(_Frozen):
+class Measurement(Frozen):
     """A physical quantity with its interval.
 
     Examples
@@ -56,7 +54,7 @@ class Measurement(_Frozen):
     method: str = Field(description="How the value was obtained")
 
 
-class Classification(_Frozen):
+class Classification(Frozen):
     """A class with the probability of each possible one."""
 
     value: str | None = Field(description="The most probable class; null if it cannot be told")
@@ -65,14 +63,14 @@ class Classification(_Frozen):
     method: str
 
 
-class LineMeasurement(_Frozen):
+class LineMeasurement(Frozen):
     """One emission line. Emission is positive."""
 
     flux: Measurement
     ew: Measurement = Field(description="Rest-frame equivalent width of the emission")
 
 
-class Properties(_Frozen):
+class Properties(Frozen):
     """All that is measured for one galaxy. Null: the model does not give it."""
 
     redshift: Measurement

@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 
 from fiberless.analysis.gas.bpt import RETIRED_EW_AA
-from fiberless.analysis.measure import LINES, sample_values
+from fiberless.analysis.measure import sample_values
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA, resample_log_flux
-from fiberless.evaluation.targets import CLASS, EW_FLOOR_AA, TARGETS
+from fiberless.evaluation.targets import CLASS, EW_FLOOR_AA, SCORED_LINES, TARGETS
 
 __all__ = ["TargetTable", "measure_observed_targets", "measure_targets"]
 
@@ -97,7 +97,7 @@ def measure_observed_targets(ln_flux_observed: FloatArray, redshift: FloatArray)
     """Targets of N spectra as `measure_targets` gives them, of (N, 4500) on the observed grid."""
     values = sample_values(OBSERVED_WAVE_AA, np.exp(ln_flux_observed), redshift)
     targets = {"redshift": values.redshift, "dn4000": values.breaks.dn4000}
-    for name in LINES:
+    for name in SCORED_LINES:
         ew, line_flux = values.lines.ew_of(name), values.lines.flux_of(name)
         targets[f"log_ew_{name}"] = np.log10(np.maximum(ew, EW_FLOOR_AA))
         # a flux is floored where its equivalent width is, so that both saturate together

@@ -3,13 +3,13 @@
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from fiberless.analysis.measure import LINES
 from fiberless.contract.manifest import TRAINED_REDSHIFT
 
 __all__ = [
     "CLASS",
     "EW_FLOOR_AA",
     "PHYSICAL_TARGETS",
+    "SCORED_LINES",
     "SPECTRAL_TARGETS",
     "TARGETS",
     "TargetLabel",
@@ -17,6 +17,8 @@ __all__ = [
 
 EW_FLOOR_AA: Final = 0.1
 """Equivalent widths below it are not told apart."""
+SCORED_LINES: Final = ("Halpha", "Hbeta", "OIII_5007", "NII_6583")
+"""Lines of the results that models are scored by."""
 CLASS: Final = "bpt_class"
 """Key of the ionisation class, values of `fiberless.analysis.gas.bpt.BptClass`."""
 
@@ -32,10 +34,10 @@ SPECTRAL_TARGETS: Final = MappingProxyType(
     {
         "redshift": TargetLabel("z", TRAINED_REDSHIFT),
         "dn4000": TargetLabel("Dn4000", (1.0, 2.2)),
-        **{f"log_ew_{name}": TargetLabel(f"lg EW({name}) / Å", (-1.1, 2.3)) for name in LINES},
+        **{f"log_ew_{name}": TargetLabel(f"lg EW({name}) / Å", (-1.1, 2.3)) for name in SCORED_LINES},
         **{
             f"log_flux_{name}": TargetLabel(f"lg flux({name}) / 1e-17 erg/(s cm²)", (-1.0, 4.0))
-            for name in LINES
+            for name in SCORED_LINES
         },
         "n2": TargetLabel("N2 = lg [N II] 6583 / Hα", (-1.6, 0.6)),
         "o3": TargetLabel("O3 = lg [O III] 5007 / Hβ", (-1.2, 1.3)),

@@ -10,7 +10,10 @@ __all__ = ["MeasuredSpectrum"]
 
 
 class MeasuredSpectrum(BaseModel):
-    """All that was found in one spectrum: what `fiberless measure` prints and `fiberless.measure` returns."""
+    """All that was found in one spectrum: what `fiberless measure` prints and `fiberless.measure` returns.
+
+    What a prediction has too carries the name that it has in `Properties`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -23,7 +26,18 @@ class MeasuredSpectrum(BaseModel):
     snr: float | None = Field(default=None, description="Median signal-to-noise ratio per pixel of 69 km/s")
     notes: tuple[str, ...] = Field(default=(), description="What had to be assumed")
     quantities: dict[str, Measurement] = Field(default_factory=dict)
-    classes: dict[str, Classification] = Field(default_factory=dict)
+    bpt_class: Classification | None = Field(
+        default=None, description="Ionisation class in the [N II] diagram; null if nothing is measured"
+    )
+    diagrams: dict[str, Classification] = Field(
+        default_factory=dict, description="Ionisation classes by the other diagrams"
+    )
+    abundances: dict[str, Measurement] = Field(
+        default_factory=dict, description="12 + lg(O/H) by calibrations of strong lines"
+    )
+    magnitudes: dict[str, Measurement] = Field(
+        default_factory=dict, description="SDSS magnitudes of the spectrum, by band"
+    )
     lines: dict[str, LineMeasurement] = Field(default_factory=dict)
     lick: dict[str, Measurement] = Field(
         default_factory=dict, description="Indices at the spectrum's own resolution"

@@ -13,7 +13,7 @@ from fiberless.analysis.redshift.search import FoundRedshift, find_redshift
 from fiberless.arrays import FloatArray, significant
 from fiberless.astro.dust import cardelli_curve
 from fiberless.astro.extinction import MAX_EBV
-from fiberless.contract.measurements import gaussian, given, missing
+from fiberless.contract.measurements import flagged, gaussian, given, missing
 from fiberless.contract.properties import Flag, Measurement
 from fiberless.errors import UsageError
 from fiberless.measuring.document import MeasuredSpectrum
@@ -130,24 +130,24 @@ def _complete(
     source: SpectrumFile, document: MeasuredSpectrum, measured: SpectrumMeasurements
 ) -> MeasuredFile:
     update = {
-        name: getattr(measured, name) for name in ("quantities", "classes", "lines", "lick", "lick_system")
+        field: getattr(measured, field) for field in vars(measured).keys() & MeasuredSpectrum.model_fields
     }
     fit = MeasuredFit(
         wave_aa=measured.wave_aa, continuum=measured.fit.continuum[0], lines=measured.fit.lines[0]
     )
     if source.is_relative:
-        update["quantities"] = _without_scale(update["quantities"])
+        update["quantities"] = _without_scale(update["quantities"], "log_sfr")
+        update["magnitudes"] = _without_scale(update["magnitudes"])
     return MeasuredFile(source, document.model_copy(update=update), fit)
 
 
-def _without_scale(quantities: dict[str, Measurement]) -> dict[str, Measurement]:
-    """Quantities of a spectrum of relative flux: what needs its scale is flagged."""
-    doubtful = {"flag": Flag.LOW_CONFIDENCE}
+def _without_scale(measurements: dict[str, Measurement], family: str = "") -> dict[str, Measurement]:
+    """Of a spectrum of relative flux: those whose names begin so need its scale and are flagged."""
     return {
-        name: found.model_copy(update=doubtful)
-        if found.flag is Flag.OK and name.startswith(("log_sfr", "magnitudes."))
+        name: flagged(found, Flag.LOW_CONFIDENCE)
+        if found.flag is Flag.OK and name.startswith(family)
         else found
-        for name, found in quantities.items()
+        for name, found in measurements.items()
     }
 
 

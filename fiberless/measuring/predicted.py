@@ -1,6 +1,7 @@
 """A predicted spectrum measured: over its candidates, or the one that a table holds."""
 
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel
@@ -80,12 +81,12 @@ def _document(source: SpectrumFile, redshift: FloatArray, notes: list[str]) -> M
 
 def _lone(measured: SpectrumMeasurements) -> SpectrumMeasurements:
     """Values of one spectrum: an interval over one candidate says nothing."""
-    names = ("quantities", "classes", "lines", "lick", "lick_system")
-    stripped = {
+    names = ("quantities", "abundances", "magnitudes", "lines", "lick", "lick_system")
+    stripped: dict[str, Any] = {
         name: {key: without_intervals(value) for key, value in getattr(measured, name).items()}
         for name in names
     }
-    return SpectrumMeasurements(**stripped, fit=measured.fit, wave_aa=measured.wave_aa)
+    return replace(measured, **stripped)
 
 
 def without_intervals(model: Model) -> Model:

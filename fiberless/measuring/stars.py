@@ -88,7 +88,6 @@ def stellar_measurements(pixels: PixelFlux, redshift: float) -> dict[str, Measur
         ("stellar_age_mass", "log_age_mass_gyr", "Gyr", _BY_MASS),
         ("stellar_metallicity", "metallicity_light", "dex", _POPULATION),
         ("stellar_metallicity_mass", "metallicity_mass", "dex", _BY_MASS),
-        ("stellar_av", "a_v", "mag", _POPULATION),
         ("ebv_stars", "ebv", "mag", _POPULATION),
         ("log_ml_formed_r", "log_ml_formed_r", "dex(solMass / solLum)", _RATIO.format("mass formed")),
         ("log_ml_living_r", "log_ml_living_r", "dex(solMass / solLum)", _RATIO.format("living mass")),

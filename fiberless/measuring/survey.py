@@ -29,7 +29,7 @@ _PIPELINE_LINES: Final = MappingProxyType(
 _DETECTION: Final = 3.0
 
 
-class _Flux(NamedTuple):
+class _FluxPair(NamedTuple):
     """A line's flux in one file: ours and the pipeline's, None where not detected."""
 
     ours: float | None
@@ -94,21 +94,21 @@ def _line_fluxes(known: Sequence[Surveyed]) -> Iterator[str]:
     yield _markdown(("median of the ratios", *medians))
 
 
-def _flux(document: MeasuredSpectrum, pipeline: PipelineValues, name: str) -> _Flux:
+def _flux(document: MeasuredSpectrum, pipeline: PipelineValues, name: str) -> _FluxPair:
     ours = document.lines[name].flux
     parts = [pipeline.lines.get(line, PipelineLine(0.0, -1.0)) for line in _PIPELINE_LINES[name]]
     total, error = sum(part.flux for part in parts), float(np.hypot.reduce([part.error for part in parts]))
     is_fitted = all(part.error > 0 for part in parts) and total > _DETECTION * error
-    return _Flux(ours.value if ours.flag is Flag.OK else None, total if is_fitted else None)
+    return _FluxPair(ours.value if ours.flag is Flag.OK else None, total if is_fitted else None)
 
 
-def _shown(flux: _Flux) -> str:
+def _shown(flux: _FluxPair) -> str:
     ours, theirs = ("–" if value is None else f"{value:.1f}" for value in flux)
     ratio = "" if flux.ratio is None else f" = {flux.ratio:.2f}"
     return f"{ours} / {theirs}{ratio}"
 
 
-def _median(fluxes: Iterator[_Flux]) -> str:
+def _median(fluxes: Iterator[_FluxPair]) -> str:
     ratios = [flux.ratio for flux in fluxes if flux.ratio is not None]
     return f"{np.median(ratios):.3f} ({len(ratios)})" if ratios else "–"
 
@@ -117,10 +117,10 @@ def _magnitudes(known: Sequence[Surveyed]) -> Iterator[str]:
     yield "| file | g | r | i |"
     yield "|---|---|---|---|"
     for document, pipeline in known:
-        if not document.quantities or len(pipeline.synthetic_nmgy) != len(BANDS):
+        if not document.magnitudes or len(pipeline.synthetic_nmgy) != len(BANDS):
             continue
         theirs = dict(zip(BANDS, magnitude(np.array(pipeline.synthetic_nmgy)), strict=True))
-        ours = {band: document.quantities[f"magnitudes.{band}"].value for band in "gri"}
+        ours = {band: document.magnitudes[band].value for band in "gri"}
         cells = ("–" if value is None else f"{value - theirs[band]:+.3f}" for band, value in ours.items())
         yield _markdown((document.file, *cells))
 

@@ -77,18 +77,18 @@ def write_rows(documents: Sequence[MeasuredSpectrum], path: Path) -> None:
 
 
 def _measurements(document: MeasuredSpectrum) -> Iterator[tuple[str, Measurement | Classification]]:
-    """All measurements by name, in the order that they are shown."""
+    """All measurements by their path in a prediction's properties, in the order that they are shown."""
     yield "redshift", document.redshift
     yield from document.quantities.items()
     yield from document.stars.items()
-    yield from document.classes.items()
-    for name, found in document.lines.items():
-        yield f"flux {name}", found.flux
-        yield f"EW {name}", found.ew
-    for name, index in document.lick.items():
-        yield f"Lick {name}", index
-    for name, index in document.lick_system.items():
-        yield f"Lick/IDS {name}", index
+    if document.bpt_class is not None:
+        yield "bpt_class", document.bpt_class
+    for name, line in document.lines.items():
+        yield f"lines.{name}.flux", line.flux
+        yield f"lines.{name}.ew", line.ew
+    families = ("diagrams", "abundances", "magnitudes", "lick", "lick_system")
+    for family in families:
+        yield from ((f"{family}.{name}", found) for name, found in getattr(document, family).items())
 
 
 def _remarks(document: MeasuredSpectrum) -> Iterator[str]:
@@ -145,13 +145,8 @@ def _row(document: MeasuredSpectrum) -> dict[str, float | str | None]:
 
 
 def _key(name: str) -> str:
-    return (
-        name.replace("EW ", "ew_")
-        .replace("Lick/IDS ", "lick_system_")
-        .replace("Lick ", "lick_")
-        .replace(" ", "_")
-        .replace(".", "_")
-    )
+    """Name of a column, as in tables of predictions: `Halpha_ew`, `lick_Hbeta`."""
+    return name.removeprefix("lines.").replace(".", "_")
 
 
 def _column(values: Sequence[float | str | None]) -> np.ndarray:

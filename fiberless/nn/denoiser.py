@@ -33,7 +33,7 @@ class _NoiseEmbedding(nn.Module):
         return out
 
 
-class _Block(nn.Module):
+class _MlpBlock(nn.Module):
     """Residual MLP, shifted, scaled and gated by the condition (adaLN-Zero: Peebles & Xie 2022, 3.2)."""
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -94,7 +94,7 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
         )
         self.noise = _NoiseEmbedding(noise_size, width)
         self.project_in = nn.Linear(latent_size, width)
-        self.blocks = nn.ModuleList(_Block(width, expansion * width) for _ in range(depth))
+        self.blocks = nn.ModuleList(_MlpBlock(width, expansion * width) for _ in range(depth))
         self.norm_out = nn.LayerNorm(width)
         self.project_out = nn.Linear(width, latent_size)
         nn.init.zeros_(self.project_out.weight)

@@ -168,7 +168,7 @@ def _head(width: int, patch: int) -> nn.Conv1d | nn.ConvTranspose1d:
     return nn.ConvTranspose1d(width, 1, 2 * patch, stride=patch, padding=patch // 2)
 
 
-class _Block(nn.Module):
+class _ConvBlock(nn.Module):
     """Two convolutions, the second normalised, scaled and shifted by the timestep, beside a shortcut."""
 
     def __init__(self, before: int, after: int, time_size: int) -> None:
@@ -210,7 +210,7 @@ class _Level(nn.Module):
     ) -> None:
         super().__init__()
         inputs = [before] + [after] * (blocks - 1)
-        self.blocks = nn.ModuleList(_Block(width + skip, after, time_size) for width in inputs)
+        self.blocks = nn.ModuleList(_ConvBlock(width + skip, after, time_size) for width in inputs)
         self.looking = _Looking(after, tokens)
 
     def forward(
@@ -235,7 +235,10 @@ class _Middle(nn.Module):
 
     def __init__(self, width: int, *, time_size: int, tokens: int) -> None:
         super().__init__()
-        self.first, self.last = _Block(width, width, time_size), _Block(width, width, time_size)
+        self.first, self.last = (
+            _ConvBlock(width, width, time_size),
+            _ConvBlock(width, width, time_size),
+        )
         self.around, self.looking = _Looking(width, None), _Looking(width, tokens)
 
     def forward(self, x: Tensor, time: Tensor, tokens: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from fiberless.analysis.indices.lick import COMPOSITES, index_bands
 from fiberless.analysis.lines.reported import REPORTED_LINES
 from fiberless.analysis.measure import EW_UNIT, LINE_FLUX_UNIT, lick_unit
-from fiberless.astro.lines import lines
 from fiberless.contract import Prediction
 from fiberless.contract.properties import FLUX_UNIT, Classification, Measurement, Properties
 
@@ -225,9 +224,7 @@ def _table_rows() -> list[Property]:
 
 
 def _line_rows(name: str) -> tuple[Property, Property]:
-    title, wave = lines()[REPORTED_LINES[name].at].label, name.partition("_")[2]
-    if wave:  # the label has the wavelength in vacuum, the name the conventional one
-        title = f"{title.rpartition(' ')[0]} {wave}"
+    title = REPORTED_LINES[name].conventional
     return (
         Property(
             f"lines.{name}.flux",

@@ -9,7 +9,7 @@ from fiberless.arrays import BoolArray, FloatArray
 from fiberless.astro.wavelength import REST_WAVE_AA
 from fiberless.errors import UsageError
 from fiberless.stellar.nnls import solve_nnls
-from fiberless.stellar.populations import population_values
+from fiberless.stellar.populations import PopulationValues, population_values
 from fiberless.stellar.tabulated import (
     MAX_A_V,
     TabulatedStars,
@@ -33,19 +33,19 @@ class CandidateStars(NamedTuple):
     ----------
     sigma_kms : (K,) dispersion of the stars, instrument taken out
     a_v : (K,) attenuation of the starlight, mag, 0 to 3
-    populations : {name: (K,)} by `populations.POPULATION_KEYS`
+    populations : (K,) each
     misfit : (K,) rms of spectrum less fit, as far as templates could follow it, over the rms flux
 
     """
 
     sigma_kms: FloatArray
     a_v: FloatArray
-    populations: dict[str, FloatArray]
+    populations: PopulationValues
     misfit: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
-class _Solution:
+class _StarsFit:
     """Best weights (T,) at one place (σ*, A_V), with what a step needs."""
 
     place: FloatArray
@@ -76,7 +76,7 @@ def fit_candidates(ln_flux_rest: FloatArray, redshift: FloatArray) -> CandidateS
     """
     flux = _flux(ln_flux_rest, redshift)
     stars = tabulated_stars(float(np.median(redshift)))
-    found: list[_Solution] = []
+    found: list[_StarsFit] = []
     for target in stars.coordinates(flux):
         found.append(_minimise(stars, target, found[-1] if found else None))
     weights = np.array([one.weights for one in found])
@@ -97,7 +97,7 @@ def _flux(ln_flux_rest: FloatArray, redshift: FloatArray) -> FloatArray:
     return normalised
 
 
-def _minimise(stars: TabulatedStars, target: FloatArray, before: _Solution | None) -> _Solution:
+def _minimise(stars: TabulatedStars, target: FloatArray, before: _StarsFit | None) -> _StarsFit:
     """Gauss–Newton on (σ*, A_V) within the tables, steps halved while they do not help."""
     lower = np.array([stars.sigma_range_kms[0], 0.0])
     upper = np.array([stars.sigma_range_kms[1], MAX_A_V])
@@ -116,7 +116,7 @@ def _minimise(stars: TabulatedStars, target: FloatArray, before: _Solution | Non
     return best
 
 
-def _step(here: _Solution, lower: FloatArray, upper: FloatArray) -> FloatArray:
+def _step(here: _StarsFit, lower: FloatArray, upper: FloatArray) -> FloatArray:
     """Newton step of the parameters that do not press against a bound; not too long."""
     stuck = ((here.place <= lower) & (here.slope < 0)) | ((here.place >= upper) & (here.slope > 0))
     open_ = np.flatnonzero(~stuck & (np.diag(here.curvature) > 0))
@@ -127,7 +127,7 @@ def _step(here: _Solution, lower: FloatArray, upper: FloatArray) -> FloatArray:
 
 def _solve(
     stars: TabulatedStars, target: FloatArray, place: FloatArray, start: BoolArray | None
-) -> _Solution:
+) -> _StarsFit:
     """Non-negative weights at a place; slope and curvature with the active columns projected off."""
     model = stars.model(float(place[0]), float(place[1]))
     columns = model.basis @ stars.mixing.T
@@ -139,4 +139,4 @@ def _solve(
     axes, _ = np.linalg.qr(columns[:, passive])
     jacobian -= axes @ (axes.T @ jacobian)
     cost = float(residual @ residual)
-    return _Solution(place, weights, passive, cost, jacobian.T @ residual, jacobian.T @ jacobian)
+    return _StarsFit(place, weights, passive, cost, jacobian.T @ residual, jacobian.T @ jacobian)

@@ -18,7 +18,7 @@ _MAX_STRETCH: Final = 16.0
 _FASTER: Final = 1.5
 
 
-class _Pace(NamedTuple):
+class _StepControl(NamedTuple):
     """Damping of the curvature, and factor on the step that it gives."""
 
     damping: float
@@ -40,7 +40,7 @@ def minimise(problem: FitProblem, theta: FloatArray, start: BoolArray | None = N
 
     """
     state = problem.evaluate(np.clip(theta, *problem.bounds), start)
-    pace = _Pace(1e-3, 1.0)
+    pace = _StepControl(1e-3, 1.0)
     for _ in range(_MAX_STEPS):
         lower, pace = _lower(state, pace)
         if lower is None:
@@ -49,7 +49,7 @@ def minimise(problem: FitProblem, theta: FloatArray, start: BoolArray | None = N
     return state, False
 
 
-def _lower(state: State, pace: _Pace) -> tuple[State | None, _Pace]:
+def _lower(state: State, pace: _StepControl) -> tuple[State | None, _StepControl]:
     """Next state, None where no step is worth it or helps; and the pace to go on with."""
     problem = state.problem
     slope, curvature = state.normal()
@@ -62,8 +62,8 @@ def _lower(state: State, pace: _Pace) -> tuple[State | None, _Pace]:
         if trial.cost < state.cost:
             faster = state.cost - trial.cost > _FASTER * pace.stretch * foreseen
             stretch = min(2 * pace.stretch, _MAX_STRETCH) if faster else 1.0
-            return trial, _Pace(max(pace.damping / 10, _MIN_DAMPING), stretch)
-        pace = _Pace(pace.damping if pace.stretch > 1 else 10 * pace.damping, 1.0)
+            return trial, _StepControl(max(pace.damping / 10, _MIN_DAMPING), stretch)
+        pace = _StepControl(pace.damping if pace.stretch > 1 else 10 * pace.damping, 1.0)
     return None, pace
 
 

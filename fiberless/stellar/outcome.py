@@ -10,7 +10,7 @@ from fiberless.stellar.cut import Cut
 from fiberless.stellar.gas import GAS_LINES
 from fiberless.stellar.options import FitOptions
 from fiberless.stellar.populations import (
-    POPULATION_KEYS,
+    PopulationValues,
     covariance,
     drawn_again,
     population_values,
@@ -77,7 +77,7 @@ def not_fitted(n: int, size: int) -> StellarFit:
     unknown = Estimate(nothing, nothing)
     names = (
         *("velocity_kms", "sigma_kms", "gas_velocity_kms", "gas_sigma_kms", "a_v", "ebv"),
-        *POPULATION_KEYS,
+        *PopulationValues._fields,
     )
     no_lines = np.full((n, len(GAS_LINES)), np.nan)
     no_pixels = np.full((n, size), np.nan)
@@ -114,10 +114,10 @@ def _populations(state: State, options: FitOptions, scale: float) -> dict[str, E
     weights = state.linear[: state.problem.mixing.shape[0]]
     values = population_values(weights[None])
     drawn = population_values(drawn_again(state, draws=options.draws, seed=options.seed, scale=scale).weights)
-    errors = {name: _spread_of(drawn[name], float(values[name][0])) for name in POPULATION_KEYS}
+    errors = [_spread_of(around, float(value[0])) for around, value in zip(drawn, values, strict=True)]
     return {
-        name: Estimate(values[name], np.array([error * _HIDDEN_MASS_FACTORS.get(name, 1.0)]))
-        for name, error in errors.items()
+        name: Estimate(value, np.array([error * _HIDDEN_MASS_FACTORS.get(name, 1.0)]))
+        for name, value, error in zip(PopulationValues._fields, values, errors, strict=True)
     }
 
 

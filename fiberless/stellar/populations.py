@@ -1,6 +1,6 @@
 """What the weights of a fit say of the stars, and how far noise moves it."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,33 +9,38 @@ from fiberless.stellar.nnls import solve_nnls
 from fiberless.stellar.projection import State
 from fiberless.stellar.templates import templates
 
-__all__ = ["POPULATION_KEYS", "Draws", "covariance", "drawn_again", "population_values"]
-
-POPULATION_KEYS: Final = (
-    "log_age_light_gyr",
-    "metallicity_light",
-    "log_age_mass_gyr",
-    "metallicity_mass",
-    "log_ml_formed_r",
-    "log_ml_living_r",
-    "log_ml_formed_v",
-    "log_ml_living_v",
-)
-"""Keys of `population_values`, fields of `result.StellarFit`."""
+__all__ = ["Draws", "PopulationValues", "covariance", "drawn_again", "population_values"]
 
 
-def population_values(weights: FloatArray) -> dict[str, FloatArray]:
-    """Means over the populations, and mass-to-light ratios before dust.
+class PopulationValues(NamedTuple):
+    """Means over the populations of each spectrum, and mass-to-light ratios before dust, as in `StellarFit`.
+
+    Parameters
+    ----------
+    log_age_light_gyr, metallicity_light : (...) means of lg age/Gyr and of lg Z/Z☉ weighted by light
+    log_age_mass_gyr, metallicity_mass : (...) weighted by mass formed
+    log_ml_formed_r, log_ml_living_r : (...) lg of M☉ formed and of M☉ in living stars and remnants, over L☉
+        in SDSS r
+    log_ml_formed_v, log_ml_living_v : (...) over L☉ in Johnson V
+
+    """
+
+    log_age_light_gyr: FloatArray
+    metallicity_light: FloatArray
+    log_age_mass_gyr: FloatArray
+    metallicity_mass: FloatArray
+    log_ml_formed_r: FloatArray
+    log_ml_living_r: FloatArray
+    log_ml_formed_v: FloatArray
+    log_ml_living_v: FloatArray
+
+
+def population_values(weights: FloatArray) -> PopulationValues:
+    """Means over the populations, and mass-to-light ratios before dust; NaN where all weights are 0.
 
     Parameters
     ----------
     weights : (..., T) light over 5070–5950 Å of each population, not negative
-
-    Returns
-    -------
-    dict of (...) by `POPULATION_KEYS`; NaN where all weights are 0
-        Means of lg age/Gyr and of lg Z/Z☉ weighted by light and by mass formed; lg of M☉ formed and of
-        M☉ in living stars and remnants, over L☉ in SDSS r and Johnson V.
 
     """
     known = templates()
@@ -43,17 +48,16 @@ def population_values(weights: FloatArray) -> dict[str, FloatArray]:
     living = weights @ known.mass_living
     light_r, light_v = weights @ known.light_r, weights @ known.light_v
     total = formed.sum(axis=-1)
-    values = (
-        _mean(weights, known.log_age_gyr),
-        _mean(weights, known.metallicity),
-        _mean(formed, known.log_age_gyr),
-        _mean(formed, known.metallicity),
-        _log_ratio(total, light_r),
-        _log_ratio(living, light_r),
-        _log_ratio(total, light_v),
-        _log_ratio(living, light_v),
+    return PopulationValues(
+        log_age_light_gyr=_mean(weights, known.log_age_gyr),
+        metallicity_light=_mean(weights, known.metallicity),
+        log_age_mass_gyr=_mean(formed, known.log_age_gyr),
+        metallicity_mass=_mean(formed, known.metallicity),
+        log_ml_formed_r=_log_ratio(total, light_r),
+        log_ml_living_r=_log_ratio(living, light_r),
+        log_ml_formed_v=_log_ratio(total, light_v),
+        log_ml_living_v=_log_ratio(living, light_v),
     )
-    return dict(zip(POPULATION_KEYS, values, strict=True))
 
 
 class Draws(NamedTuple):

@@ -83,7 +83,7 @@ class TargetColumns:
         return sorted({place for place in (self.id, *inside) if place is not None})
 
 
-class _Candidate(NamedTuple):
+class _PositionColumn(NamedTuple):
     """One column that may be an angle of a position; `key` orders candidates, the best first."""
 
     place: int
@@ -142,7 +142,7 @@ def _position(fields: Sequence[TableField]) -> PositionColumns | None:
     )
 
 
-def _candidate(place: int, field: TableField) -> _Candidate | None:
+def _candidate(place: int, field: TableField) -> _PositionColumn | None:
     by_name, by_ucd = axis_of_name(field.name), axis_of_ucd(field.ucd)
     if by_ucd is None and field.ucd.strip().lower().startswith(("stat.", "arith.", "pos.", "error", "phot.")):
         return None  # an error, a proper motion, another system: its UCD says that it is no position
@@ -162,7 +162,7 @@ def _candidate(place: int, field: TableField) -> _Candidate | None:
         2 if by_ucd is None else by_ucd.rank,
         named.rank,
     )
-    return _Candidate(place, named, key, unit)
+    return _PositionColumn(place, named, key, unit)
 
 
 def _both(by_name: AxisName | None, by_ucd: AxisName | None) -> AxisName | None:
@@ -172,7 +172,7 @@ def _both(by_name: AxisName | None, by_ucd: AxisName | None) -> AxisName | None:
     return by_name if by_name.axis == by_ucd.axis else by_ucd
 
 
-def _pairs(candidates: Sequence[_Candidate]) -> Iterable[tuple[_Candidate, _Candidate]]:
+def _pairs(candidates: Sequence[_PositionColumn]) -> Iterable[tuple[_PositionColumn, _PositionColumn]]:
     """Each longitude with its latitude: of the same stem, or else the only one that ranks like it."""
     for first in (one for one in candidates if one.named.axis in {"ra", "lon"}):
         wanted = "dec" if first.named.axis == "ra" else "lat"
@@ -184,7 +184,9 @@ def _pairs(candidates: Sequence[_Candidate]) -> Iterable[tuple[_Candidate, _Cand
         yield from ((first, second) for second in alike)
 
 
-def _refuse_ambiguous(fields: Sequence[TableField], pairs: Sequence[tuple[_Candidate, _Candidate]]) -> None:
+def _refuse_ambiguous(
+    fields: Sequence[TableField], pairs: Sequence[tuple[_PositionColumn, _PositionColumn]]
+) -> None:
     """Refuse where another pair is as likely: the same words twice, or prefixes that are not known."""
     best = pairs[0]
     best_key = max(best[0].key, best[1].key)
@@ -199,7 +201,7 @@ def _refuse_ambiguous(fields: Sequence[TableField], pairs: Sequence[tuple[_Candi
             )
 
 
-def _declared_frame(fields: Sequence[TableField], pair: Sequence[_Candidate]) -> SkyFrame:
+def _declared_frame(fields: Sequence[TableField], pair: Sequence[_PositionColumn]) -> SkyFrame:
     """Frame that the table declares for a pair, or else its names; ICRS where neither does."""
     frames: set[SkyFrame] = set()
     for one in pair:
@@ -214,7 +216,7 @@ def _declared_frame(fields: Sequence[TableField], pair: Sequence[_Candidate]) ->
     return frames.pop() if frames else ICRS
 
 
-def _check_frame(fields: Sequence[TableField], pair: Sequence[_Candidate], frame: SkyFrame) -> None:
+def _check_frame(fields: Sequence[TableField], pair: Sequence[_PositionColumn], frame: SkyFrame) -> None:
     """A declared frame must be of the angles that it is declared for."""
     if frame.is_equatorial != (pair[0].named.axis == "ra"):
         raise UsageError("bad-table", f"{_names(fields, pair)}: declared in the system {frame.name}")
@@ -256,7 +258,7 @@ def _refuse_unknown_position(fields: Sequence[TableField], name_place: int | Non
         )
 
 
-def _names(fields: Sequence[TableField], pair: Sequence[_Candidate]) -> str:
+def _names(fields: Sequence[TableField], pair: Sequence[_PositionColumn]) -> str:
     return ", ".join(fields[one.place].name[:32] for one in pair)
 
 

@@ -4,7 +4,7 @@ For data sets without noiseless spectra. Training on posterior means would make 
 training on least squares would fill the weak coefficients with noise; draws have the population's own spread.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -77,7 +77,7 @@ def fit_data(
     BasisFit of N galaxies in the order of the data set
 
     """
-    work = partial(_fit_shard, data.info, basis.to_arrays(), prior)
+    work = partial(_fit_shard, data.info, basis, prior)
     if workers == 1:
         return joined(list(_counted(map(work, data.paths), len(data), progress)))
     with process_pool(workers) as pool:
@@ -94,13 +94,11 @@ def _counted(
         yield fit
 
 
-def _fit_shard(
-    info: DatasetInfo, basis_arrays: Mapping[str, FloatArray], prior: GaussianPrior | None, path: Path
-) -> BasisFit:
+def _fit_shard(info: DatasetInfo, basis: SpectralBasis, prior: GaussianPrior | None, path: Path) -> BasisFit:
     columns = load_file(str(path))
     simulated = info.kind == "mock"
     return fit_spectra(
-        SpectralBasis.from_arrays(basis_arrays),
+        basis,
         OBSERVED_WAVE_AA,
         columns["flux"].astype(np.float64),
         independent_ivar(columns["sigma"], survey_pixels=not simulated),

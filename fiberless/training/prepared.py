@@ -55,7 +55,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, eq=False)
-class _Measured:
+class _MeasuredShard:
     """What is measured on n galaxies of a shard.
 
     Parameters
@@ -110,7 +110,7 @@ def _make(data: ShardSet, config: TrainingConfig, folder: Path, progress: Callab
         parts.append(measured)
         done += len(measured.photometry)
         progress(done, len(data))
-    tables = _tables(data, config, basis, _Measured.joined(parts), folder)
+    tables = _tables(data, config, basis, _MeasuredShard.joined(parts), folder)
     save_file({name: np.ascontiguousarray(values) for name, values in tables.items()}, str(folder / _TABLES))
 
 
@@ -135,7 +135,7 @@ def _tables(
     data: ShardSet,
     config: TrainingConfig,
     basis: SpectralBasis,
-    measured: _Measured,
+    measured: _MeasuredShard,
     folder: Path,
 ) -> Mapping[str, FloatArray]:
     """Tables of the file: latents of noiseless spectra or of posteriors, and scalers of the training rows."""
@@ -177,9 +177,9 @@ def _cholesky(folder: Path, n: int) -> FloatArray:
     return np.load(path, mmap_mode="c") if path.exists() else np.zeros((n, 0, 0), np.float32)
 
 
-def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[_Measured]:
+def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[_MeasuredShard]:
     """What is measured, shard after shard; a process a core where that pays."""
-    work = partial(_measure, data, basis.to_arrays())
+    work = partial(_measure, data, basis)
     indices = range(len(data.paths))
     if len(indices) == 1:
         yield from map(work, indices)
@@ -194,12 +194,11 @@ def _measured_shards(data: ShardSet, basis: SpectralBasis) -> Iterator[_Measured
                 return
 
 
-def _measure(data: ShardSet, basis_arrays: Mapping[str, FloatArray], index: int) -> _Measured:
-    basis = SpectralBasis.from_arrays(basis_arrays)
+def _measure(data: ShardSet, basis: SpectralBasis, index: int) -> _MeasuredShard:
     shard = data.shard(index)
     conditions = conditions_of(shard["image"].astype(np.float32), shard["ebv"])
     none = np.zeros((len(conditions), 0), np.float32)
-    return _Measured(
+    return _MeasuredShard(
         photometry=conditions.photometry,
         r_aperture_nmgy=conditions.r_aperture_nmgy,
         r_total_nmgy=conditions.r_total_nmgy,

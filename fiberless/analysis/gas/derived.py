@@ -18,15 +18,15 @@ from fiberless.analysis.gas.bpt import BptClass, bpt_classes, classification, lo
 from fiberless.analysis.gas.diagrams import WhanClass, oi_classes, sii_classes, whan_classes
 from fiberless.analysis.lines.reported import LineTable
 from fiberless.arrays import FloatArray
-from fiberless.contract.measurements import missing, summarise
+from fiberless.contract.measurements import flagged, missing, summarise
 from fiberless.contract.properties import INTERVAL_LEVEL, Classification, Flag, LineMeasurement, Measurement
 
-__all__ = ["DerivedQuantities", "derived_classes", "derived_quantities"]
+__all__ = ["DerivedClasses", "DerivedQuantities", "derived_classes", "derived_quantities"]
 
 _RETIRED_METHOD: Final = "EW(Halpha) < 3 A retired; share of the draws"
 _CLASS_LINES: Final = MappingProxyType(
     {
-        "bpt_nii": ("Halpha", "Hbeta", "OIII_5007", "NII_6583"),
+        "bpt_class": ("Halpha", "Hbeta", "OIII_5007", "NII_6583"),
         "bpt_nii_s07": ("Halpha", "Hbeta", "OIII_5007", "NII_6583"),
         "bpt_sii": ("Halpha", "Hbeta", "OIII_5007", "SII_6716", "SII_6731"),
         "bpt_oi": ("Halpha", "Hbeta", "OIII_5007", "OI_6300"),
@@ -51,6 +51,14 @@ class _Derived(NamedTuple):
 
 
 @dataclass(frozen=True)
+class DerivedClasses:
+    """Ionisation classes of one galaxy: that of the [N II] diagram, and those of the others by name."""
+
+    bpt_class: Classification
+    diagrams: dict[str, Classification]
+
+
+@dataclass(frozen=True)
 class DerivedQuantities:
     """What follows from the line fluxes of one galaxy; abundances by the names of `ABUNDANCES`."""
 
@@ -60,7 +68,7 @@ class DerivedQuantities:
     abundances: dict[str, Measurement]
 
 
-def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> dict[str, Classification]:
+def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> DerivedClasses:
     """Ionisation classes by five diagrams.
 
     Parameters
@@ -74,7 +82,7 @@ def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> dict
     ratios = shared | {"oiii": draws.flux_of("OIII_5007"), "hbeta": draws.flux_of("Hbeta")}
     sii = draws.flux_of("SII_6716") + draws.flux_of("SII_6731")
     found = {
-        "bpt_nii": classification(_nii_classes(draws, "cidfernandes10")),
+        "bpt_class": classification(_nii_classes(draws, "cidfernandes10")),
         "bpt_nii_s07": classification(
             _nii_classes(draws, "schawinski07"),
             method=f"[N II] BPT, Seyferts and LINERs by Schawinski+07; {_RETIRED_METHOD}",
@@ -95,9 +103,10 @@ def derived_classes(draws: LineTable, lines: dict[str, LineMeasurement]) -> dict
             method="EW(Halpha) against [N II]/Halpha, Cid Fernandes+11; share of the draws",
         ),
     }
-    return {
+    judged = {
         name: _judged(value, [lines[line] for line in _CLASS_LINES[name]]) for name, value in found.items()
     }
+    return DerivedClasses(judged.pop("bpt_class"), judged)
 
 
 def derived_quantities(
@@ -204,9 +213,9 @@ def _reported(
             return missing(item.unit, reason, method=item.method, level=level)
     found = summarise(item.draws, unit=item.unit, method=item.method, level=level)
     if found.value is None:
-        return found.model_copy(update={"flag": Flag.NOT_DETECTED})
+        return flagged(found, Flag.NOT_DETECTED)
     doubtful = (item.star_forming_only and not is_star_forming) or not _is_valid(item)
-    return found.model_copy(update={"flag": Flag.LOW_CONFIDENCE}) if doubtful else found
+    return flagged(found, Flag.LOW_CONFIDENCE) if doubtful else found
 
 
 def _is_valid(item: _Derived) -> bool:
@@ -220,4 +229,4 @@ def _judged(found: Classification, lines: list[LineMeasurement]) -> Classificati
         return found
     if all(line.flux.flag is Flag.OK for line in lines):
         return found
-    return found.model_copy(update={"flag": Flag.LOW_CONFIDENCE})
+    return flagged(found, Flag.LOW_CONFIDENCE)

@@ -124,7 +124,7 @@ def emission_mask() -> BoolArray:
     """
     masked = [SODIUM_D, *((minor.wave_aa, _MINOR_HALF_WIDTH_KMS) for minor in minor_lines().values())]
     for line in lines().values():
-        balmer = line.label.startswith("H ")
+        balmer = line.conventional.startswith("H ")
         masked.append((line.wave_aa, _BALMER_HALF_WIDTH_KMS if balmer else _METAL_HALF_WIDTH_KMS))
     wave_aa, half_width_kms = np.array(masked).T
     distance_kms = np.abs(np.log(FIT_WAVE_AA[:, None] / wave_aa)) * LIGHT_SPEED_KMS

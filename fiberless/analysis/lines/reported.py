@@ -1,4 +1,4 @@
-"""Emission lines as reported: conventional names, doublet partners and sums from the fitted columns."""
+"""Emission lines as results have them: doublet partners and sums from the fitted columns."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fiberless.analysis.lines.continuum import FIT_EDGES_AA
-from fiberless.analysis.lines.emission import FITTED_LINES, OII_DOUBLET_RATIO
+from fiberless.analysis.lines.emission import FITTED_LINES, tied_lines
 from fiberless.analysis.lines.fit import SpectralFit, level_near
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import FloatArray
-from fiberless.astro.lines import NII_DOUBLET_RATIO, OIII_DOUBLET_RATIO, line
+from fiberless.astro.lines import all_lines, line
 
 __all__ = [
     "COLUMN_OF_LINE",
@@ -23,39 +23,45 @@ __all__ = [
 ]
 
 
+_SUM_OF_DOUBLET: Final = MappingProxyType({"OII_3727": "[O II] 3727"})
+"""Lines of results that are the sum of all that is fitted with them, and their conventional names."""
+
+
 class ReportedLine(NamedTuple):
-    """A line under its conventional name.
+    """A line of the results.
 
     Parameters
     ----------
+    conventional : as the literature writes it, with the wavelength in air
     fitted : name in `emission.FITTED_LINES` whose flux decides
     at : name in `fiberless.astro.lines` of the line itself, where its continuum is taken
     factor : its flux over the fitted one's
 
     """
 
+    conventional: str
     fitted: str
     at: str
     factor: float = 1.0
 
 
-REPORTED_LINES: Final = MappingProxyType(
-    {
-        "OII_3727": ReportedLine("OII_3730", "OII_3730", 1 + 1 / OII_DOUBLET_RATIO),
-        "Hgamma": ReportedLine("Hgamma", "Hgamma"),
-        "Hbeta": ReportedLine("Hbeta", "Hbeta"),
-        "OIII_4959": ReportedLine("OIII_5008", "OIII_4960", 1 / OIII_DOUBLET_RATIO),
-        "OIII_5007": ReportedLine("OIII_5008", "OIII_5008"),
-        "OI_6300": ReportedLine("OI_6302", "OI_6302"),
-        "NII_6548": ReportedLine("NII_6585", "NII_6550", 1 / NII_DOUBLET_RATIO),
-        "Halpha": ReportedLine("Halpha", "Halpha"),
-        "NII_6583": ReportedLine("NII_6585", "NII_6585"),
-        "SII_6716": ReportedLine("SII_6718", "SII_6718"),
-        "SII_6731": ReportedLine("SII_6733", "SII_6733"),
-    }
-)
-"""Lines by conventional name (air). `OII_3727` is the sum of its unresolved doublet; [O III] 4959 and
-[N II] 6548 are tied to their stronger partners by atomic physics and say nothing of their own."""
+def _reported_lines() -> dict[str, ReportedLine]:
+    shares = tied_lines()
+    fitted_with = {name: fitted for fitted, tied in shares.items() for name, _ in tied}
+    found = {}
+    for known in all_lines().values():
+        if name := known.result_name:
+            tied = dict(shares[fitted_with[known.name]])
+            factor = sum(tied.values()) if name in _SUM_OF_DOUBLET else tied[known.name]
+            conventional = _SUM_OF_DOUBLET.get(name, known.conventional)
+            found[name] = ReportedLine(conventional, fitted_with[known.name], known.name, factor)
+    return found
+
+
+REPORTED_LINES: Final = MappingProxyType(_reported_lines())
+"""Lines of `tables/lines.ecsv` that results have, by their name there. `OII_3727` is the sum of its
+unresolved doublet; [O III] 4959 and [N II] 6548 are tied to their stronger partners by atomic physics and
+say nothing of their own."""
 COLUMN_OF_LINE: Final = MappingProxyType({name: j for j, name in enumerate(REPORTED_LINES)})
 """Column of each line in a `LineTable`."""
 
@@ -80,11 +86,11 @@ class LineTable:
     flux_noise: FloatArray | None = None
 
     def flux_of(self, name: str) -> FloatArray:
-        """Flux (N,) of a line by its conventional name."""
+        """Flux (N,) of a line by its name in results."""
         return self.flux[:, COLUMN_OF_LINE[name]]
 
     def ew_of(self, name: str) -> FloatArray:
-        """Equivalent width (N,) of a line by its conventional name."""
+        """Equivalent width (N,) of a line by its name in results."""
         return self.ew[:, COLUMN_OF_LINE[name]]
 
 

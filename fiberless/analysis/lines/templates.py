@@ -44,7 +44,7 @@ _FOLLOWING_HELIUM: Final = tuple((name, HELIUM_SHARES[name]) for name in ("HeI_4
 _LEFT_OUT_HALF_WIDTH_KMS: Final = 400.0
 
 
-class _Column(NamedTuple):
+class _FittedLine(NamedTuple):
     """One fitted flux.
 
     Parameters
@@ -61,26 +61,26 @@ class _Column(NamedTuple):
 
 
 KINEMATIC_GROUPS: Final = (
-    (_Column("Hbeta"), _Column("OIII_5008", (("OIII_4960", 1 / OIII_DOUBLET_RATIO),))),
+    (_FittedLine("Hbeta"), _FittedLine("OIII_5008", (("OIII_4960", 1 / OIII_DOUBLET_RATIO),))),
     (
-        _Column("Halpha"),
-        _Column("NII_6585", (("NII_6550", 1 / NII_DOUBLET_RATIO),)),
-        _Column("SII_6718"),
-        _Column("SII_6733"),
+        _FittedLine("Halpha"),
+        _FittedLine("NII_6585", (("NII_6550", 1 / NII_DOUBLET_RATIO),)),
+        _FittedLine("SII_6718"),
+        _FittedLine("SII_6733"),
     ),
 )
 """Groups of neighbours whose fit decides the dispersion of the gas."""
 _GROUPS: Final = (
     *KINEMATIC_GROUPS,
-    (_Column("OII_3730", (("OII_3727", 1 / OII_DOUBLET_RATIO),)),),
-    (_Column("NeIII_3870"), _Column("H8")),
-    (_Column("Hepsilon"),),
-    (_Column("Hdelta"),),
-    (_Column("Hgamma"), _Column("OIII_4364")),
-    (_Column("HeI_5877", followers=_FOLLOWING_HELIUM),),
-    (_Column("OI_6302"), _Column("SIII_6314"), _Column("OI_6365")),
-    (_Column("HeII_4687"),),
-    (_Column("NI_5201"),),
+    (_FittedLine("OII_3730", (("OII_3727", 1 / OII_DOUBLET_RATIO),)),),
+    (_FittedLine("NeIII_3870"), _FittedLine("H8")),
+    (_FittedLine("Hepsilon"),),
+    (_FittedLine("Hdelta"),),
+    (_FittedLine("Hgamma"), _FittedLine("OIII_4364")),
+    (_FittedLine("HeI_5877", followers=_FOLLOWING_HELIUM),),
+    (_FittedLine("OI_6302"), _FittedLine("SIII_6314"), _FittedLine("OI_6365")),
+    (_FittedLine("HeII_4687"),),
+    (_FittedLine("NI_5201"),),
 )
 FITTED_LINES: Final = tuple(column.name for group in _GROUPS for column in group)
 """Names of `fiberless.astro.lines`, in the order of the last axis of all results. (J,)"""
@@ -222,7 +222,7 @@ def line_groups(velocity_kms: float) -> tuple[LineGroup, ...]:
     return tuple(_make_group(group, 1 + velocity_kms / LIGHT_SPEED_KMS) for group in _GROUPS)
 
 
-def _make_group(columns: tuple[_Column, ...], stretch: float) -> LineGroup:
+def _make_group(columns: tuple[_FittedLine, ...], stretch: float) -> LineGroup:
     waves = np.array([line(column.name).wave_aa for column in columns]) * stretch
     tied = [line(name).wave_aa * stretch for column in columns for name, _ in column.tied]
     low, high = min([*waves, *tied]), max([*waves, *tied])
@@ -246,18 +246,18 @@ def _window(low_aa: float, high_aa: float) -> slice:
     return slice(*np.searchsorted(FIT_WAVE_AA, [low_aa / margin, high_aa * margin]))
 
 
-def _followers(columns: tuple[_Column, ...], stretch: float) -> tuple[Follower, ...]:
+def _followers(columns: tuple[_FittedLine, ...], stretch: float) -> tuple[Follower, ...]:
     found = []
     for number, column in enumerate(columns):
         for name, share in column.followers:
             wave = line(name).wave_aa * stretch
             window = _window(wave, wave)
-            profiles = [share * _profile(_Column(name), sigma, stretch)[window] for sigma in SIGMA_KMS]
+            profiles = [share * _profile(_FittedLine(name), sigma, stretch)[window] for sigma in SIGMA_KMS]
             found.append(Follower(number, window, np.stack(profiles)))
     return tuple(found)
 
 
-def _profile(column: _Column, sigma_kms: float, stretch: float) -> FloatArray:
+def _profile(column: _FittedLine, sigma_kms: float, stretch: float) -> FloatArray:
     """Pixel-averaged Gaussians (P,) of a column, of flux 1 in its quoted line."""
     parts = [
         share * np.diff(ndtr((FIT_EDGES_AA - wave) / (wave * sigma_kms / LIGHT_SPEED_KMS)))

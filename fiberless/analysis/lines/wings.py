@@ -144,14 +144,14 @@ def _change(
     moment = np.einsum("nqi,nq->ni", weighted, residual[:, window])
     normal[:, range(m + 2), range(m + 2)] += group.prior_precision
     prior = (_SHARE * np.maximum(expected, _MIN_FLUX)) ** -2.0
-    plain = _Solution.of(normal[:, : m + 2, : m + 2], moment[:, : m + 2])
+    plain = _LeastSquares.of(normal[:, : m + 2, : m + 2], moment[:, : m + 2])
     normal[:, range(m + 2, 2 * m + 2), range(m + 2, 2 * m + 2)] += prior
-    winged = _Solution.of(normal, moment)
+    winged = _LeastSquares.of(normal, moment)
     ln_evidence = winged.ln_evidence - plain.ln_evidence + np.log(prior).sum(axis=1) / 2
     return _Change(*_difference(group, columns, plain, winged), ln_evidence)
 
 
-class _Solution(NamedTuple):
+class _LeastSquares(NamedTuple):
     """Least squares of N rows: values (N, k), inverses (N, k, k), ln of the evidence (N,) but for priors."""
 
     values: FloatArray
@@ -167,7 +167,7 @@ class _Solution(NamedTuple):
 
 
 def _difference(
-    group: LineGroup, columns: FloatArray, plain: _Solution, winged: _Solution
+    group: LineGroup, columns: FloatArray, plain: _LeastSquares, winged: _LeastSquares
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """What `_Change` has of flux, variance, pedestal and model."""
     m = len(group.pedestal)

@@ -1,8 +1,8 @@
 """What else is on a cutout: stars and galaxies of the field, also in front of the central galaxy.
 
 Their light enters the image alone. A spectrum has none of it: one galaxy in a hundred would get more than 5 %
-of its fibre's light from a neighbour (docs/mock-survey.md), and what a blend does to a spectrum is untold by
-the redshift that the neighbour does not share.
+of its fibre's light from a neighbour (docs/mock-survey.md), and nothing in the image says what a blend does
+to a spectrum, as the neighbour has another redshift.
 """
 
 from dataclasses import dataclass

@@ -242,8 +242,8 @@ def _by_mass(population: Population, light: Light, fraction: FloatArray) -> dict
     by_population = np.einsum("nsa,nsz->nza", mass, ssp.metallicity_weights(log_z)).reshape(len(mass), -1)
     values = population_values(by_population / templates().mass_formed)
     return {
-        "log_age_mass": values["log_age_mass_gyr"],
-        "log_z_mass": values["metallicity_mass"],
-        "log_ml_living_r": values["log_ml_living_r"],
-        "log_ml_formed_r": values["log_ml_formed_r"],
+        "log_age_mass": values.log_age_mass_gyr,
+        "log_z_mass": values.metallicity_mass,
+        "log_ml_living_r": values.log_ml_living_r,
+        "log_ml_formed_r": values.log_ml_formed_r,
     }

@@ -15,7 +15,7 @@ from fiberless.errors import UsageError
 from fiberless.images.fits.cards import CardValue
 from fiberless.images.fits.linear import card_text
 
-__all__ = ["SkyFrame", "read_frame"]
+__all__ = ["HeaderFrame", "read_frame"]
 
 _EQUINOX = re.compile(r"([JB]?)([0-9]{4}(?:\.[0-9]*)?)")
 _FK4_BEFORE: Final = 1984.0
@@ -23,7 +23,7 @@ _EQUINOX_CARDS: Final = ("EQUINOX", "EPOCH")
 
 
 @dataclass(frozen=True)
-class SkyFrame:
+class HeaderFrame:
     """A celestial frame: its name for a reader, and astropy's frame; None for ICRS, and FK5 J2000 beside it.
 
     FK5 J2000 differs from ICRS by 0.02 arcsec.
@@ -40,7 +40,7 @@ class SkyFrame:
         return placed.ra.deg, placed.dec.deg
 
 
-def read_frame(header: Mapping[str, CardValue], longitude: str = "RA") -> SkyFrame | None:
+def read_frame(header: Mapping[str, CardValue], longitude: str = "RA") -> HeaderFrame | None:
     """Frame of a header's celestial axes; None for one that is not known.
 
     Parameters
@@ -55,7 +55,7 @@ def read_frame(header: Mapping[str, CardValue], longitude: str = "RA") -> SkyFra
 
     """
     if longitude == "GLON":
-        return SkyFrame("galactic", Galactic())
+        return HeaderFrame("galactic", Galactic())
     if longitude != "RA":
         return None
     equinox = _equinox(header)
@@ -64,16 +64,16 @@ def read_frame(header: Mapping[str, CardValue], longitude: str = "RA") -> SkyFra
         system = "FK4" if equinox < _FK4_BEFORE else "FK5"
     match system:
         case "ICRS" | "":
-            return SkyFrame("ICRS", None)
+            return HeaderFrame("ICRS", None)
         case "FK5":
             year = 2000.0 if equinox is None else equinox
-            return SkyFrame(
+            return HeaderFrame(
                 f"FK5 J{year:g}", None if year == 2000 else FK5(equinox=Time(year, format="jyear"))
             )  # J2000
         case "FK4" | "FK4-NO-E":
             year = 1950.0 if equinox is None else equinox
             kind = FK4 if system == "FK4" else FK4NoETerms
-            return SkyFrame(f"{system} B{year:g}", kind(equinox=Time(year, format="byear")))
+            return HeaderFrame(f"{system} B{year:g}", kind(equinox=Time(year, format="byear")))
     return None
 
 

@@ -17,7 +17,7 @@ from fiberless.images.cutout import TangentWcs
 from fiberless.images.fits.cards import CardValue
 from fiberless.images.fits.distortion import has_scamp_terms, has_sip, sip_moved, tpv_moved
 from fiberless.images.fits.linear import Axes, card_text, number, read_axes
-from fiberless.images.fits.sky_frame import SkyFrame, read_frame
+from fiberless.images.fits.sky_frame import HeaderFrame, read_frame
 from fiberless.images.fits.wcs import checked_wcs
 
 __all__ = ["SkyGrid", "read_grid", "read_wcs"]
@@ -98,7 +98,7 @@ def _grid_on_sky(header: Mapping[str, CardValue], axes: Axes) -> SkyGrid:
     if frame.frame is None and projection == "TAN" and not is_tpv and _is_plain(header):
         return SkyGrid(checked_wcs(TangentWcs(crval, axes.crpix, axes.matrix_deg)))
     notes = () if frame.frame is None else (f"position converted from {frame.name} to ICRS",)
-    plane = _Plane(header, axes, crval, projection, is_tpv=is_tpv)
+    plane = _WorldPlane(header, axes, crval, projection, is_tpv=is_tpv)
     return SkyGrid(checked_wcs(_tangent_at_middle(plane, frame)), notes=notes)
 
 
@@ -108,7 +108,7 @@ def _frame_name(header: Mapping[str, CardValue], axes: Axes) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _Plane:
+class _WorldPlane:
     """World coordinates that are understood, in numbers."""
 
     header: Mapping[str, CardValue]
@@ -151,7 +151,7 @@ class _Plane:
         return built
 
 
-def _tangent_at_middle(plane: _Plane, frame: SkyFrame) -> TangentWcs:
+def _tangent_at_middle(plane: _WorldPlane, frame: HeaderFrame) -> TangentWcs:
     """Tangent plane at an image's middle, ICRS, with the matrix of central differences over ±1 px."""
     x0, y0 = ((number(plane.header, f"NAXIS{axis}", 1) - 1) / 2 for axis in (1, 2))
     try:

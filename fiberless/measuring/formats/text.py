@@ -44,7 +44,7 @@ class TextTable:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _SplitRows:
     """Cells of the lines of one delimiter."""
 
     cells: list[list[str]]
@@ -108,8 +108,8 @@ def text_table(name: str, text: str) -> TextTable:
     return TextTable(tuple(columns), "\n".join(comments), tuple(notes))
 
 
-def _split(name: str, body: Sequence[str]) -> _Rows:
-    tried = [_Rows(_cells(body, delimiter), delimiter) for delimiter in _DELIMITERS]
+def _split(name: str, body: Sequence[str]) -> _SplitRows:
+    tried = [_SplitRows(_cells(body, delimiter), delimiter) for delimiter in _DELIMITERS]
     wide = [rows for rows in tried if rows.width > 1 and rows.numeric_share > 0.5]
     if wide:
         return max(wide, key=lambda rows: (rows.numeric_share, rows.delimiter is not None))
@@ -134,7 +134,7 @@ def _decimal_point(cell: str) -> str:
     return cell.replace(",", ".") if re.fullmatch(r"[-+]?\d*,\d+([eE][-+]?\d+)?", cell) else cell
 
 
-def _headed(rows: _Rows) -> _Headed:
+def _headed(rows: _SplitRows) -> _Headed:
     """The lines of numbers, and before them remarks and up to two lines of words, names and units."""
     is_data = [len(row) == rows.width and any(map(_is_number, row)) for row in rows.cells[:_MAX_HEAD]]
     # a remark may hold numbers as well: the numbers begin where two lines of them follow each other
@@ -152,7 +152,7 @@ def _is_words(row: Sequence[str], width: int) -> bool:
     return len(row) in {width, width - 1} and not any(map(_is_number, row))
 
 
-def _numbered(comments: Sequence[str], rows: _Rows) -> list[str] | None:
+def _numbered(comments: Sequence[str], rows: _SplitRows) -> list[str] | None:
     """Names from comment lines that number the columns: `1: lambda [Angstrom]`."""
     found = {}
     for line in comments:
@@ -163,7 +163,7 @@ def _numbered(comments: Sequence[str], rows: _Rows) -> list[str] | None:
     return [found[number] for number in numbers] if set(found) >= set(numbers) else None
 
 
-def _commented(comments: Sequence[str], rows: _Rows) -> list[str] | None:
+def _commented(comments: Sequence[str], rows: _SplitRows) -> list[str] | None:
     """Names from the last comment line with one for each column."""
     for line in reversed(comments):
         words = line.lstrip().lstrip("#%!/").strip()

@@ -72,7 +72,7 @@ class CascadeData:
 
 
 @dataclass(frozen=True, eq=False)
-class _Measured:
+class _MeasuredPixels:
     """What is measured on n galaxies of a shard.
 
     Parameters
@@ -151,7 +151,7 @@ def _new(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.d
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
 
 
-def _measured(data: ShardSet) -> Iterator[_Measured]:
+def _measured(data: ShardSet) -> Iterator[_MeasuredPixels]:
     """Scaled images, spectra and photometry, shard after shard."""
     redshift_column, level_column = (data.info.truth_names.index(name) for name in ("redshift", "ln_norm"))
     for shard in data.shards():
@@ -162,7 +162,7 @@ def _measured(data: ShardSet) -> Iterator[_Measured]:
         spectrum = ln_flux + level[:, None]
         if not np.isfinite(spectrum).all():
             raise UsageError("invalid-parameter", "a spectrum does not cover 4000–8499 Å")
-        yield _Measured(
+        yield _MeasuredPixels(
             image=conditions.image.astype(np.float16),
             spectrum=spectrum.astype(np.float16),
             photometry=conditions.photometry,

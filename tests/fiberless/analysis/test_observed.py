@@ -77,19 +77,19 @@ def test_decrement_and_reddening_follow_from_what_was_put_in(measured):
 def test_abundance_follows_from_the_ratio_put_in(measured, galaxies):
     n2 = np.log10(galaxies.line_flux["NII_6585"] / galaxies.line_flux["Halpha"])
     for m, ratio in zip(measured, n2, strict=True):
-        found = m.quantities["abundances.n2_pp04"]
+        found = m.abundances["n2_pp04"]
         assert found.value == pytest.approx(8.90 + 0.57 * ratio, abs=0.04)
-        is_star_forming = m.classes["bpt_nii"].value == "star_forming" and -2.5 <= ratio <= -0.3
+        is_star_forming = m.bpt_class.value == "star_forming" and -2.5 <= ratio <= -0.3
         if found.flag is Flag.OK:
-            assert m.classes["bpt_nii"].value == "star_forming"
+            assert m.bpt_class.value == "star_forming"
         elif abs(ratio + 0.3) > 0.05:
             assert not is_star_forming
 
 
 def test_classes_have_shares_that_add_up(measured):
     for m in measured:
-        assert set(m.classes) == {"bpt_nii", "bpt_nii_s07", "bpt_sii", "bpt_oi", "whan"}
-        for found in m.classes.values():
+        assert set(m.diagrams) == {"bpt_nii_s07", "bpt_sii", "bpt_oi", "whan"}
+        for found in (m.bpt_class, *m.diagrams.values()):
             assert sum(found.probabilities.values()) == pytest.approx(1.0)
 
 
@@ -104,9 +104,10 @@ def test_lines_that_are_not_there_have_limits_and_no_values(synthetic):
     assert (oiii.value, oiii.lower, oiii.flag) == (None, 0.0, Flag.NOT_DETECTED)
     assert oiii.upper > 0
     assert "limit" in oiii.method
-    for name in ("balmer_decrement", "ebv_gas", "log_sfr_halpha", "abundances.o3n2_pp04"):
-        assert (found.quantities[name].value, found.quantities[name].flag) == (None, Flag.NOT_DETECTED)
-    assert found.classes["whan"].value in {"passive", "retired"}
+    names = ("balmer_decrement", "ebv_gas", "log_sfr_halpha")
+    for missing in (*(found.quantities[name] for name in names), found.abundances["o3n2_pp04"]):
+        assert (missing.value, missing.flag) == (None, Flag.NOT_DETECTED)
+    assert found.diagrams["whan"].value in {"passive", "retired"}
 
 
 def test_lines_out_of_band_are_said_to_be(galaxies):
@@ -170,8 +171,9 @@ def test_a_galaxy_observed_twice_has_the_same_indices_and_abundances(real_spectr
     ]
     assert len(pulls) > 20
     assert np.sqrt(np.mean(np.square(pulls))) < 1.4
-    for name in ("abundances.n2_pp04", "abundances.o3n2_m13"):
-        assert first.quantities[name].value == pytest.approx(second.quantities[name].value, abs=0.03)
-    assert {key: value.value for key, value in first.classes.items() if key != "whan"} == {
-        key: value.value for key, value in second.classes.items() if key != "whan"
+    for name in ("n2_pp04", "o3n2_m13"):
+        assert first.abundances[name].value == pytest.approx(second.abundances[name].value, abs=0.03)
+    assert first.bpt_class.value == second.bpt_class.value
+    assert {key: value.value for key, value in first.diagrams.items() if key != "whan"} == {
+        key: value.value for key, value in second.diagrams.items() if key != "whan"
     }

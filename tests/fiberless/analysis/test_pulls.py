@@ -200,6 +200,8 @@ def true_derived(survey: Survey) -> dict[str, FloatArray]:
 def named(found: SpectrumMeasurements) -> dict[str, Measurement]:
     return {
         **found.quantities,
+        **{f"abundances.{name}": item for name, item in found.abundances.items()},
+        **{f"magnitudes.{band}": item for band, item in found.magnitudes.items()},
         **{f"flux {name}": item.flux for name, item in found.lines.items()},
         **{f"ew {name}": item.ew for name, item in found.lines.items()},
         **{f"lick {name}": item for name, item in found.lick.items()},

@@ -23,7 +23,6 @@ NAMES = {
     "stellar_age_mass",
     "stellar_metallicity",
     "stellar_metallicity_mass",
-    "stellar_av",
     "ebv_stars",
     "log_ml_formed_r",
     "log_ml_living_r",
@@ -44,8 +43,7 @@ def test_age_and_metallicity_are_those_put_in(stars):
     log_age = light @ np.log10(ssp.age_gyr[[22, 12]]) / light.sum()
     assert np.log10(stars["stellar_age"].value) == pytest.approx(log_age, abs=0.12)
     assert stars["stellar_metallicity"].value == pytest.approx(ssp.log_z_solar[4], abs=0.15)
-    assert stars["stellar_av"].value == pytest.approx(0.0, abs=0.15)
-    assert stars["ebv_stars"].value == pytest.approx(stars["stellar_av"].value / 4.05, rel=1e-3, abs=1e-6)
+    assert stars["ebv_stars"].value == pytest.approx(0.0, abs=0.15 / 4.05)
 
 
 def test_masses_are_those_of_the_populations_put_in(stars):
@@ -58,9 +56,9 @@ def test_masses_are_those_of_the_populations_put_in(stars):
     for key in ("log_ml_formed_r", "log_ml_living_r"):
         error = (stars[key].upper - stars[key].lower) / 2
         assert error < 0.3
-        assert stars[key].value == pytest.approx(true[key], abs=3 * error)
+        assert stars[key].value == pytest.approx(getattr(true, key), abs=3 * error)
     lower, upper = np.log10([stars["stellar_age_mass"].lower, stars["stellar_age_mass"].upper])
-    assert (lower + upper) / 2 == pytest.approx(true["log_age_mass_gyr"], abs=1.5 * (upper - lower))
+    assert (lower + upper) / 2 == pytest.approx(true.log_age_mass_gyr, abs=1.5 * (upper - lower))
     assert stars["log_ml_formed_r"].value > stars["log_ml_living_r"].value
 
 

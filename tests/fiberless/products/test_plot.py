@@ -56,5 +56,8 @@ def test_the_table_shows_each_property_and_that_it_is_predicted(prediction):
     console.print(property_table(prediction))
     text = console.export_text()
     assert "PREDICTED, NOT OBSERVED" in text
-    assert all(name in text for name in ("redshift", "dn4000", "bpt_class", "H alpha EW", "toy-1"))
+    assert all(
+        name in text
+        for name in ("redshift", "dn4000", "bpt_class", "H alpha EW", "[O III] 5007 flux", "toy-1")
+    )
     assert f"{prediction.properties.redshift.value:.4g}" in text

@@ -31,8 +31,8 @@ def test_known_galaxies_are_found_again(galaxies):
         found = fit_one(galaxy)
         assert found.sigma_kms[0] == pytest.approx(galaxy.sigma_kms, abs=1)
         assert found.a_v[0] == pytest.approx(galaxy.a_v, abs=0.02)
-        assert found.populations["log_age_light_gyr"][0] == pytest.approx(galaxy.log_age_gyr, abs=0.03)
-        assert found.populations["metallicity_light"][0] == pytest.approx(galaxy.metallicity, abs=0.03)
+        assert found.populations.log_age_light_gyr[0] == pytest.approx(galaxy.log_age_gyr, abs=0.03)
+        assert found.populations.metallicity_light[0] == pytest.approx(galaxy.metallicity, abs=0.03)
         assert found.misfit[0] < 0.002
 
 
@@ -60,7 +60,7 @@ def test_short_and_full_fits_agree(typical):
     short = fit_one(galaxy)
     assert short.sigma_kms[0] == pytest.approx(full.sigma_kms.value[0], abs=2)
     assert short.a_v[0] == pytest.approx(full.a_v.value[0], abs=0.03)
-    assert short.populations["log_ml_living_r"][0] == pytest.approx(full.log_ml_living_r.value[0], abs=0.05)
+    assert short.populations.log_ml_living_r[0] == pytest.approx(full.log_ml_living_r.value[0], abs=0.05)
 
 
 def test_what_templates_cannot_make_shows_as_misfit(typical):

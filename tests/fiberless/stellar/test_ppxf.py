@@ -80,8 +80,8 @@ def ask_ppxf(wave_aa, flux, ivar, redshift, used) -> Oracle:
     means = population_values(answer.weights[: stars.shape[1]])
     return Oracle(
         sigma_kms=float(np.sqrt(answer.sol[0][1] ** 2 - view.floor_kms2)),
-        log_age_gyr=float(means["log_age_light_gyr"]),
-        metallicity=float(means["metallicity_light"]),
+        log_age_gyr=float(means.log_age_light_gyr),
+        metallicity=float(means.metallicity_light),
         a_v=float(answer.dust[0]["sol"][0]),
         halpha=float(answer.weights[stars.shape[1] + HALPHA] / peak[HALPHA] * scale * (1 + redshift)),
     )

@@ -3,7 +3,7 @@
 `tables/vazdekis10_lis14.ecsv` holds a few rows of Vazdekis et al. (2010, MNRAS 404, 1639): MILES, as the
 packaged ones, but isochrones of Girardi+00, whose giants are 50–200 K hotter than those of Padova 1994
 (Bruzual & Charlot 2003, MNRAS 344, 1000, section 2): metals must be weaker there, Balmer lines stronger. How
-far the two may be apart is told by what indices are for: a population must be found at its age and
+far the two may be apart follows from what indices are for: a population must be found at its age and
 metallicity to 0.1 dex each, where metals are half as abundant as in the Sun to 0.15 dex. The indices' own
 differences are in docs/properties.md. With bands off by 1.4 Å, those in air, this fails.
 """

@@ -12,6 +12,7 @@ from torch import nn
 from fiberless.arrays import FloatArray
 from fiberless.astro.lines import line
 from fiberless.astro.wavelength import LIGHT_SPEED_KMS, OBSERVED_WAVE_AA, REST_WAVE_AA, resample_log_flux
+from fiberless.contract import DEFAULT_CANDIDATES
 from fiberless.contract.manifest import TRAINED_REDSHIFT
 from fiberless.images.apertures import PHOTOMETRY_NAMES, REFERENCE_SIGMA_NMGY
 from fiberless.images.cutout import CUTOUT_PIXELS, Cutout
@@ -43,7 +44,7 @@ _MANIFEST: Final[MappingProxyType[str, Any]] = MappingProxyType(
     {
         "r_magnitude_limit": 17.77,
         "sampler_steps": 5,
-        "n_candidates": 25,
+        "n_candidates": DEFAULT_CANDIDATES,
         "training": {"pairs": 0},
         "training_data": "none: random weights for tests",
     }

@@ -6,9 +6,9 @@ import numpy as np
 
 from fiberless.analysis.calibration import calibration_modes
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.arrays import BoolArray, FloatArray, significant
+from fiberless.arrays import BoolArray, FloatArray
 from fiberless.astro.bands import BANDS, band_density, covered_fraction, magnitude
-from fiberless.contract.measurements import SIGMA_OF_LEVEL, missing, summarise
+from fiberless.contract.measurements import SIGMA_OF_LEVEL, between, missing, summarise
 from fiberless.contract.properties import INTERVAL_LEVEL, Flag, Measurement
 
 __all__ = ["MIN_BAND_COVERAGE", "magnitudes"]
@@ -70,7 +70,5 @@ def _with_noise(nmgy: float, error: float, level: float, method: str) -> Measure
     if nmgy <= 3 * error:
         return missing("mag", Flag.NOT_DETECTED, method=method, level=level)
     ends = nmgy + np.array([1, 0, -1]) * SIGMA_OF_LEVEL * error
-    lower, value, upper = (float(v) for v in significant(magnitude(ends)))
-    return Measurement(
-        value=value, lower=lower, upper=upper, level=level, unit="mag", flag=Flag.OK, method=method
-    )
+    lower, value, upper = magnitude(ends)
+    return between(lower, value, upper, unit="mag", method=method, level=level)

@@ -9,6 +9,7 @@ import typer
 from fiberless.cli.numbers import numbers_by_version
 from fiberless.cli.program import ModelStore, app
 from fiberless.cli.progress import command_line, progress_bars, report_on
+from fiberless.contract import DEFAULT_CANDIDATES
 from fiberless.errors import UsageError
 
 __all__ = ["ablate", "compare", "evaluate", "unusual"]
@@ -77,7 +78,9 @@ def compare(
     store: ModelStore,
     data: Annotated[Path, typer.Option(help="Held-out data set.", exists=True)],
     limit: Annotated[int | None, typer.Option(min=2, help="Galaxies used; default: all.")] = None,
-    candidates: Annotated[int, typer.Option(min=2, help="Candidates drawn for each galaxy.")] = 25,
+    candidates: Annotated[
+        int, typer.Option(min=2, help="Candidates drawn for each galaxy.")
+    ] = DEFAULT_CANDIDATES,
     steps: Annotated[
         list[str] | None, typer.Option(help="VERSION=N: evaluations other than its own; repeatable.")
     ] = None,

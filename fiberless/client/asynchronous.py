@@ -116,7 +116,7 @@ class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
         return cone_table(await self._run(calls.objects_in_cone(self._http, centre, arcsec_of(radius))))
 
     async def batch(self, targets: Targets, **options: Any) -> LinkedBatch:
-        """Hand in many targets at once; as `Client.batch`."""
+        """Submit many targets at once; as `Client.batch`."""
         return await self._run(calls.submit_batch(self._http, targets, options=options))
 
     async def batch_status(self, batch_id: str, *, wait: bool = False) -> LinkedBatch:

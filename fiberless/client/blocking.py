@@ -184,7 +184,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         return cone_table(self._run(calls.objects_in_cone(self._http, centre, arcsec_of(radius))))
 
     def batch(self, targets: Targets, **options: Any) -> LinkedBatch:
-        """Hand in many targets at once, and do not wait; see `batch_status` and `batch_results`.
+        """Submit many targets at once, and do not wait; see `batch_status` and `batch_results`.
 
         Parameters
         ----------

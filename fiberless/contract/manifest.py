@@ -15,6 +15,7 @@ from fiberless.errors import FatalError, UsageError
 
 __all__ = [
     "PROMISED_REDSHIFT",
+    "SAMPLER_STEPS",
     "TRAINED_REDSHIFT",
     "Manifest",
     "file_sha256",
@@ -29,6 +30,8 @@ PROMISED_REDSHIFT: Final = (0.05, 0.15)
 """Redshifts for which a version answers: those of the survey's main sample in Doorenbos et al. 2024."""
 TRAINED_REDSHIFT: Final = (0.03, 0.17)
 """Redshifts that a version has seen: a margin of 0.02 beyond what it promises."""
+SAMPLER_STEPS: Final = 15
+"""Evaluations of the latent denoiser for one set of candidates, unless a version says otherwise."""
 
 
 class Manifest(BaseModel):

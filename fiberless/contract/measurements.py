@@ -8,7 +8,7 @@ import numpy as np
 from fiberless.arrays import FloatArray, significant
 from fiberless.contract.properties import INTERVAL_LEVEL, Flag, Measurement
 
-__all__ = ["SIGMA_OF_LEVEL", "gaussian", "missing", "scatter", "summarise"]
+__all__ = ["SIGMA_OF_LEVEL", "between", "gaussian", "given", "missing", "scatter", "summarise", "upper_limit"]
 
 SIGMA_OF_LEVEL: Final = 0.994458
 """Half the central interval of `INTERVAL_LEVEL` over the standard deviation of a normal distribution."""
@@ -19,10 +19,35 @@ def gaussian(value: float, error: float, *, unit: str, method: str, flag: Flag =
     if not np.isfinite(value + error):
         return missing(unit, Flag.OUT_OF_BAND, method=method)
     half = SIGMA_OF_LEVEL * error
-    lower, middle, upper = (float(v) for v in significant(np.array([value - half, value, value + half])))
+    return between(value - half, value, value + half, unit=unit, method=method, flag=flag)
+
+
+def between(
+    lower: float,
+    value: float,
+    upper: float,
+    *,
+    unit: str,
+    method: str,
+    level: float = INTERVAL_LEVEL,
+    flag: Flag = Flag.OK,
+) -> Measurement:
+    """Measurement whose interval is known already; three finite numbers, rounded here."""
+    low, middle, high = (float(v) for v in significant(np.array([lower, value, upper])))
+    return Measurement(value=middle, lower=low, upper=high, level=level, unit=unit, flag=flag, method=method)
+
+
+def upper_limit(upper: float, *, unit: str, method: str, level: float) -> Measurement:
+    """What is between 0 and a limit with the probability `level`: no value, `not_detected`."""
+    limit = float(significant(np.array(upper)))
     return Measurement(
-        value=middle, lower=lower, upper=upper, level=INTERVAL_LEVEL, unit=unit, flag=flag, method=method
+        value=None, lower=0.0, upper=limit, level=level, unit=unit, flag=Flag.NOT_DETECTED, method=method
     )
+
+
+def given(value: float, *, unit: str) -> Measurement:
+    """What the caller said: a value as it is, without an interval."""
+    return Measurement(value=value, lower=None, upper=None, unit=unit, method="given by the caller")
 
 
 def missing(unit: str, flag: Flag, *, method: str, level: float = INTERVAL_LEVEL) -> Measurement:
@@ -59,7 +84,5 @@ def summarise(
         return missing(unit, reason, method=method, level=level)
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
     # Weibull positions i/(K+1): a new draw falls inside with the stated probability, whatever K
-    lower, value, upper = (float(v) for v in significant(np.quantile(good, tails, method="weibull")))
-    return Measurement(
-        value=value, lower=lower, upper=upper, level=level, unit=unit, flag=flag, method=method
-    )
+    lower, value, upper = np.quantile(good, tails, method="weibull")
+    return between(lower, value, upper, unit=unit, method=method, level=level, flag=flag)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fiberless.arrays import FloatArray
+from fiberless.contract.manifest import SAMPLER_STEPS
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.errors import UsageError
 from fiberless.evaluation.metrics import crps, point_score, posterior_median
@@ -37,7 +38,6 @@ LATENT_CRPS: Final = "latent_crps"
 """Key of the mean fair CRPS over the dimensions of the standardised latent; all other figures are R²."""
 _MEASURED: Final = ("dn4000", "log_ew_Halpha", "n2", "o3")
 _ARMS: Final = ("both", "apertures")
-_SAMPLER_STEPS: Final = 15
 _BLOCK: Final = 100
 Progress = Callable[[str, int, int], None]
 
@@ -203,7 +203,7 @@ def _draw(denoiser: LatentDenoiser, data: DenoiserData, n_candidates: int) -> Fl
 
         seeds = [(2, f"ablation-{start + i}") for i in range(len(photometry))]
         noise = initial_noise(seeds, n_candidates, data.latent.shape[1])
-        parts.append(sample(denoise, noise, _SAMPLER_STEPS).numpy())
+        parts.append(sample(denoise, noise, SAMPLER_STEPS).numpy())
     return np.concatenate(parts)
 
 

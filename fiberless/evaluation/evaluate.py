@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from fiberless.arrays import FloatArray
+from fiberless.contract.manifest import PROMISED_REDSHIFT
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.shards import ShardSet
 from fiberless.evaluation.agn import AGN_DEFINITIONS, AgnScore, agn_scores
@@ -39,7 +40,6 @@ from fiberless.inference.latent import LatentFamily
 __all__ = ["Evaluation", "EvaluationOptions", "evaluate"]
 
 _CHECKED: Final = 40
-_PROMISED_REDSHIFT: Final = (0.05, 0.15)
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _photo_z(
 ) -> dict[str, PhotoZ]:
     points = {method: posterior_median(table["redshift"]) for method, table in samples.items()}
     points |= {method: table["redshift"] for method, table in estimates.items()}
-    low, high = _PROMISED_REDSHIFT
+    low, high = PROMISED_REDSHIFT
     inside = (truth > low) & (truth < high)
     promised = photo_z(truth[inside], points["model"][inside])
     return {"model_promised": promised} | {name: photo_z(truth, point) for name, point in points.items()}

@@ -13,6 +13,7 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.bands import BANDS, covered_fraction, magnitude, synthetic_nmgy
 from fiberless.astro.extinction import transmission
 from fiberless.astro.wavelength import REST_WAVE_AA, resample_log_flux
+from fiberless.contract import DEFAULT_CANDIDATES
 from fiberless.images.apertures import aperture_nmgy
 from fiberless.images.cutout import Cutout
 from fiberless.inference.conditioning import prepare
@@ -48,7 +49,7 @@ def compare_colours(
     *,
     steps: int,
     ebv: float = 0.0,
-    n_candidates: int = 25,
+    n_candidates: int = DEFAULT_CANDIDATES,
     seed: int = 0,
 ) -> ColourComparison:
     """Predict one galaxy and compare its colours, decoded over the whole rest-frame basis.

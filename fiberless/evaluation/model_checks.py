@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from fiberless.arrays import FloatArray
+from fiberless.contract import DEFAULT_CANDIDATES
 from fiberless.inference.basis import SpectralBasis, ln_mean_flux, without_amplitude
 from fiberless.inference.conditioning import Conditions
 from fiberless.inference.latent import LatentFamily
@@ -40,7 +41,7 @@ def retrieval_of(
 
 
 def width_ratio(
-    family: LatentFamily, conditions: Conditions, *, steps: int, n_candidates: int = 25
+    family: LatentFamily, conditions: Conditions, *, steps: int, n_candidates: int = DEFAULT_CANDIDATES
 ) -> FloatArray:
     """Standard deviation of samples after `steps` evaluations over that after 100, by latent dimension. (D,)
 

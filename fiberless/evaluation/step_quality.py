@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
+from fiberless.contract.properties import INTERVAL_LEVEL
 from fiberless.evaluation.blocks import candidate_targets
 from fiberless.evaluation.bootstrap import bootstrap_error
 from fiberless.evaluation.metrics import crps_each, posterior_median, sample_quantiles, usable
@@ -40,7 +41,6 @@ _LEAST_POWER: Final = 1e-6
 """Share of the widest direction's variance below which few galaxies and rounding decide."""
 _LEAST_WIDTH: Final = 1e-6
 _PIXELS: Final = 10
-_LEVEL: Final = 0.68
 _RESAMPLES: Final = 200
 _MAD_TO_SIGMA: Final = 1.4826
 
@@ -163,7 +163,7 @@ def _accuracy(name: str, truth: FloatArray, samples: FloatArray) -> _Accuracy:
     kept = usable(truth, samples)
     found = _Accuracy(*(np.full(len(truth), np.nan) for _ in _Accuracy._fields))
     true, drawn = truth[kept], samples[kept]
-    low, high = (sample_quantiles(drawn, (1 + side * _LEVEL) / 2) for side in (-1, 1))
+    low, high = (sample_quantiles(drawn, (1 + side * INTERVAL_LEVEL) / 2) for side in (-1, 1))
     scale = 1 + true if name == "redshift" else 1.0
     found.error[kept] = (posterior_median(drawn) - true) / scale
     found.crps[kept] = crps_each(true, drawn)
@@ -220,7 +220,7 @@ def _losses(few: _Galaxies, many: _Galaxies, rows: IntArray) -> dict[str, float]
     for name, (ours, theirs) in _scored(few, many, rows).items():
         losses[name] = ours / theirs - 1 if theirs else float("nan")  # one galaxy alone, drawn again
     for name in QUANTITIES:
-        away = [abs(float(np.nanmean(of.accuracy[name].inside[rows])) - _LEVEL) for of in (few, many)]
+        away = [abs(float(np.nanmean(of.accuracy[name].inside[rows])) - INTERVAL_LEVEL) for of in (few, many)]
         losses[f"{name}_coverage_68"] = away[0] - away[1]
     return losses
 

@@ -4,6 +4,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from fiberless.analysis.measure import LINES
+from fiberless.contract.manifest import TRAINED_REDSHIFT
 
 __all__ = [
     "CLASS",
@@ -29,7 +30,7 @@ class TargetLabel(NamedTuple):
 
 SPECTRAL_TARGETS: Final = MappingProxyType(
     {
-        "redshift": TargetLabel("z", (0.03, 0.17)),
+        "redshift": TargetLabel("z", TRAINED_REDSHIFT),
         "dn4000": TargetLabel("Dn4000", (1.0, 2.2)),
         **{f"log_ew_{name}": TargetLabel(f"lg EW({name}) / Å", (-1.1, 2.3)) for name in LINES},
         **{

@@ -13,12 +13,12 @@ from scipy.sparse.linalg import eigsh
 from fiberless.arrays import FloatArray
 from fiberless.astro.bands import nmgy_to_flambda, pivot_aa
 from fiberless.astro.wavelength import NORMALISATION_RANGE_AA, REST_WAVE_AA, normalisation_weights
+from fiberless.contract.manifest import TRAINED_REDSHIFT
 from fiberless.inference.frozen_arrays import FrozenArrays
 
 __all__ = [
     "AMPLITUDE_INDEX",
     "REDSHIFT_INDEX",
-    "REDSHIFT_SUPPORT",
     "LatentParts",
     "LatentScaler",
     "SpectralBasis",
@@ -27,8 +27,6 @@ __all__ = [
     "without_amplitude",
 ]
 
-REDSHIFT_SUPPORT: Final = (0.03, 0.17)
-"""Ends of the logit: wider than the promised range, since hard prior edges leak samples."""
 REDSHIFT_INDEX: Final = 0
 AMPLITUDE_INDEX: Final = 1
 _FIT_ROWS: Final = 4096
@@ -201,7 +199,8 @@ class LatentScaler(FrozenArrays):
 
     Parameters
     ----------
-    redshift_support : (2,) open interval that the logit maps to the real line
+    redshift_support : (2,) open interval that the logit maps to the real line; wider than the promised range,
+        since hard prior edges leak samples
     mean, std : (2,) of [logit, amplitude] over the training set
     physical_median, physical_scale : (P,) median and 1.48 MAD of each quantity over the training set
     physical_mean, physical_std : (P,) of the asinh over the training set
@@ -223,7 +222,7 @@ class LatentScaler(FrozenArrays):
         amplitude: FloatArray,
         *,
         physical: FloatArray | None = None,
-        redshift_support: tuple[float, float] = REDSHIFT_SUPPORT,
+        redshift_support: tuple[float, float] = TRAINED_REDSHIFT,
     ) -> Self:
         """Learn from (N,) redshifts inside the support, (N,) amplitudes, (N, P) quantities or NaN.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from math import isnan
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from fiberless.contract import (
 )
 from fiberless.contract.manifest import Manifest
 from fiberless.contract.prediction import Selection
-from fiberless.contract.properties import Flag, Properties
+from fiberless.contract.properties import FLUX_UNIT, INTERVAL_LEVEL, Flag, Properties
 from fiberless.inference.conditioning import LIMIT_RADIUS_ARCSEC
 from fiberless.inference.family import Candidates, SpectralGrid
 from fiberless.inference.outlier_score import OutlierScore, reported
@@ -40,10 +40,7 @@ from fiberless.inference.physical_properties import physical_properties
 from fiberless.inference.representative import representative
 from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
 
-__all__ = ["FLUX_UNIT", "INTERVAL_LEVEL", "Drawn", "Engine", "build_result"]
-
-FLUX_UNIT: Final = "1e-17 erg / (Angstrom s cm2)"
-INTERVAL_LEVEL: Final = 0.68
+__all__ = ["Drawn", "Engine", "build_result"]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from fiberless.analysis.redshift.search import FoundRedshift, find_redshift
 from fiberless.arrays import FloatArray, significant
 from fiberless.astro.dust import cardelli_curve
 from fiberless.astro.extinction import MAX_EBV
-from fiberless.contract.measurements import SIGMA_OF_LEVEL, summarise
+from fiberless.contract.measurements import gaussian, given, missing, summarise
 from fiberless.contract.properties import Flag, Measurement
 from fiberless.errors import UsageError
 from fiberless.measuring.document import MeasuredSpectrum
@@ -94,7 +94,7 @@ def _observed(source: SpectrumFile, redshift: float | None) -> MeasuredFile:
     document = MeasuredSpectrum(
         file=source.name,
         kind="observed",
-        redshift=_found(found) if redshift is None else _given(redshift),
+        redshift=_found(found) if redshift is None else given(redshift, unit=""),
         redshift_issues=tuple(issue.value for issue in found.issues) if redshift is None else (),
         snr=float(significant(np.array(found.snr), 3)),
         notes=source.notes,
@@ -174,22 +174,8 @@ def _ivar(pixels: PixelFlux) -> FloatArray:
     return np.ones_like(pixels.flux[0]) if pixels.ivar is None else pixels.ivar[0]
 
 
-def _given(redshift: float) -> Measurement:
-    return Measurement(value=redshift, lower=None, upper=None, unit="", method="given by the caller")
-
-
 def _found(found: FoundRedshift) -> Measurement:
     if not np.isfinite(found.redshift):
-        return Measurement(
-            value=None, lower=None, upper=None, unit="", flag=Flag.OUT_OF_BAND, method=_SEARCH_METHOD
-        )
-    ends = found.redshift + np.array([-1, 0, 1]) * SIGMA_OF_LEVEL * found.error
-    lower, value, upper = (float(end) for end in significant(ends))
-    return Measurement(
-        value=value,
-        lower=lower,
-        upper=upper,
-        unit="",
-        flag=Flag.LOW_CONFIDENCE if found.issues else Flag.OK,
-        method=_SEARCH_METHOD,
-    )
+        return missing("", Flag.OUT_OF_BAND, method=_SEARCH_METHOD)
+    flag = Flag.LOW_CONFIDENCE if found.issues else Flag.OK
+    return gaussian(found.redshift, found.error, unit="", method=_SEARCH_METHOD, flag=flag)

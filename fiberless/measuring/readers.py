@@ -16,12 +16,13 @@ from astropy.utils.exceptions import AstropyWarning
 from fiberless.analysis.spectrum import Spectrum
 from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import air_to_vacuum
+from fiberless.contract.properties import FLUX_UNIT
 from fiberless.errors import UsageError
 from fiberless.sources.sdss.spec_file import BRIGHT_SKY, PipelineValues, is_sdss, read_sdss
 
 __all__ = ["CandidateSpectra", "SpectrumFile", "check_spectrum", "convert_specutils", "read_spectrum_file"]
 
-_FLUX_UNIT: Final = units.Unit("1e-17 erg / (s cm2 Angstrom)")
+_FLUX_UNIT: Final = units.Unit(FLUX_UNIT)
 _WAVE_NAMES: Final = ("wavelength", "wave", "lambda", "lam", "wl", "wavelength_aa", "wave_aa")
 _FLUX_NAMES: Final = ("flux", "f_lambda", "flam", "flux_lambda", "fluxdensity", "flux_density")
 _ERROR_NAMES: Final = ("uncertainty", "error", "err", "sigma", "flux_err", "flux_error", "e_flux", "std")

@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fiberless.analysis.rebinning import PixelFlux
-from fiberless.arrays import FloatArray, significant
+from fiberless.arrays import FloatArray
 from fiberless.astro.wavelength import sigma_instrument_kms
+from fiberless.contract.measurements import between, gaussian, missing
 from fiberless.contract.properties import Flag, Measurement
 from fiberless.stellar import Estimate, FitOptions, FitQuality, StellarFit, fit_stars
 
@@ -40,7 +41,6 @@ bursts. As nobody knows which a galaxy had, half of the difference is taken off.
 fitted."""
 
 _POPULATIONS: Final = FitOptions(multiplicative_degree=8)
-_SIGMA_OF_68: Final = 0.9945
 _TEMPLATE_ERROR: Final = 0.03
 """Of σ*: scatter over wavelength ranges and polynomials in eight real galaxies, whose noise is 1 to 4 %."""
 _INSTRUMENT_ERROR: Final = 0.05
@@ -134,22 +134,14 @@ def dispersion(fit: StellarFit, redshift: FloatArray) -> Estimate:
 def _measured(estimate: Estimate, unit: str, method: str, quality: FitQuality) -> Measurement:
     value, error = float(estimate.value[0]), float(estimate.error[0])
     if not np.isfinite([value, error]).all():
-        return Measurement(
-            value=None, lower=None, upper=None, unit=unit, flag=Flag.LOW_CONFIDENCE, method=method
-        )
-    lower, middle, upper = _rounded(value + np.array([-1, 0, 1]) * _SIGMA_OF_68 * error)
+        return missing(unit, Flag.LOW_CONFIDENCE, method=method)
     flag = Flag.LOW_CONFIDENCE if quality & _DOUBTFUL else Flag.OK
-    return Measurement(value=middle, lower=lower, upper=upper, unit=unit, flag=flag, method=method)
+    return gaussian(value, error, unit=unit, method=method, flag=flag)
 
 
 def _exponential(measured: Measurement) -> Measurement:
     """The same quantity from its decimal logarithm."""
     if measured.value is None or measured.lower is None or measured.upper is None:
         return measured
-    lower, value, upper = _rounded(10 ** np.array([measured.lower, measured.value, measured.upper]))
-    return measured.model_copy(update={"lower": lower, "value": value, "upper": upper})
-
-
-def _rounded(values: FloatArray) -> list[float]:
-    rounded: list[float] = significant(values).tolist()
-    return rounded
+    lower, value, upper = 10 ** np.array([measured.lower, measured.value, measured.upper])
+    return between(lower, value, upper, unit=measured.unit, method=measured.method, flag=measured.flag)

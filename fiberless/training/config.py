@@ -8,11 +8,14 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fiberless.contract.manifest import TRAINED_REDSHIFT
 from fiberless.errors import UsageError
 
 __all__ = ["RunConfig", "StageConfig", "StageName", "TrainingConfig", "read_config"]
 
 _MOST_HELD_OUT = 0.1
+_MARGIN = 0.001
+"""Of the ends of the redshift's logit beyond the redshifts trained on, where it is infinite."""
 
 
 class StageName(StrEnum):
@@ -67,7 +70,10 @@ class TrainingConfig(RunConfig):
         default=None,
         description="Version folder whose basis is taken, e.g. model_store/latent-6; noisy spectra need one",
     )
-    redshift_support: tuple[float, float] = (0.029, 0.171)
+    redshift_support: tuple[float, float] = (
+        round(TRAINED_REDSHIFT[0] - _MARGIN, 3),
+        round(TRAINED_REDSHIFT[1] + _MARGIN, 3),
+    )
     encoder_width: int = Field(default=512, gt=0, description="Channels and features of the image tower")
     encoder_depth: int = Field(default=4, gt=0, description="Residual blocks of the image tower")
     embedding_size: int = 256

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fiberless.contract import DEFAULT_CANDIDATES
-from fiberless.contract.manifest import PROMISED_REDSHIFT, Manifest
+from fiberless.contract.manifest import PROMISED_REDSHIFT, SAMPLER_STEPS, Manifest
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.inference.latent import LatentFamily
 from fiberless.inference.store import save_version
@@ -16,7 +16,6 @@ from fiberless.training.train import Trained
 __all__ = ["write_version"]
 
 SIMULATED: Final = "mock"
-SAMPLER_STEPS: Final = 15
 
 
 def write_version(folder: Path, trained: Trained, *, command: str) -> Manifest:

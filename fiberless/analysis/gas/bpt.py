@@ -11,7 +11,8 @@ from astropy.table import Table
 from scipy.stats import beta
 
 from fiberless.arrays import BoolArray, FloatArray, significant
-from fiberless.contract.properties import Classification, Flag, Measurement
+from fiberless.contract.measurements import between, missing
+from fiberless.contract.properties import INTERVAL_LEVEL, Classification, Flag, Measurement
 
 __all__ = [
     "AGN_CLASSES",
@@ -141,7 +142,7 @@ def classification(
     return Classification(value=best.name.lower(), probabilities=probabilities, flag=flag, method=method)
 
 
-def agn_probability(classes: FloatArray, *, level: float = 0.68) -> Measurement:
+def agn_probability(classes: FloatArray, *, level: float = INTERVAL_LEVEL) -> Measurement:
     """Share of the candidates that are Seyferts or LINERs: above Kewley et al. 2001 with EW(Hα) ≥ 3 Å.
 
     Composites and retired galaxies count as no AGN. The interval is that of the share given K draws: central
@@ -156,21 +157,16 @@ def agn_probability(classes: FloatArray, *, level: float = 0.68) -> Measurement:
     good = classes[np.isfinite(classes)]
     n, k = good.size, int(np.isin(good, AGN_CLASSES).sum())
     measurable = n > 0 and 2 * n >= classes.size
-    ends = _jeffreys(k, n, level) if measurable else (None, None)
-    return Measurement(
-        value=float(significant(np.array(k / n))) if measurable else None,
-        lower=ends[0],
-        upper=ends[1],
-        level=level,
-        unit="",
-        flag=Flag.OK if measurable else Flag.OUT_OF_BAND,
-        method="share of candidates above Kewley+01 with EW(Halpha) >= 3 A; Jeffreys interval",
-    )
+    method = "share of candidates above Kewley+01 with EW(Halpha) >= 3 A; Jeffreys interval"
+    if not measurable:
+        return missing("", Flag.OUT_OF_BAND, method=method, level=level)
+    lower, upper = _jeffreys(k, n, level)
+    return between(lower, k / n, upper, unit="", method=method, level=level)
 
 
 def _jeffreys(k: int, n: int, level: float) -> tuple[float, float]:
     tails = beta.ppf([(1 - level) / 2, (1 + level) / 2], k + 0.5, n - k + 0.5)
-    lower, upper = (float(v) for v in significant(tails))
+    lower, upper = (float(v) for v in tails)
     return (0.0 if k == 0 else lower, 1.0 if k == n else upper)
 
 

@@ -9,10 +9,10 @@ from fiberless.analysis.calibration import CALIBRATION_DEGREE, calibration_modes
 from fiberless.analysis.indices.breaks import Breaks, break_bands
 from fiberless.analysis.lines.reported import COLUMN_OF_LINE, REPORTED_LINES, LineTable
 from fiberless.analysis.measure import EW_UNIT, LINE_FLUX_UNIT, LINE_METHOD
-from fiberless.arrays import FloatArray, significant
+from fiberless.arrays import FloatArray
 from fiberless.astro.lines import line
-from fiberless.contract.measurements import gaussian
-from fiberless.contract.properties import Flag, LineMeasurement, Measurement
+from fiberless.contract.measurements import gaussian, upper_limit
+from fiberless.contract.properties import LineMeasurement, Measurement
 from fiberless.errors import FatalError
 
 __all__ = ["breaks_with_calibration", "line_draws", "lines_with_calibration", "observed_line"]
@@ -105,13 +105,6 @@ def _noise(found: LineTable) -> FloatArray:
 def _or_limit(value: float, error: float, *, unit: str, is_detected: bool) -> Measurement:
     if is_detected or not np.isfinite(value + error):
         return gaussian(float(value), float(error), unit=unit, method=LINE_METHOD)
-    limit = float(significant(np.array(max(value, 0.0) + _DETECTION_SIGMA * error)))
-    return Measurement(
-        value=None,
-        lower=0.0,
-        upper=limit,
-        level=_ONE_SIDED,
-        unit=unit,
-        flag=Flag.NOT_DETECTED,
-        method=f"{LINE_METHOD}; upper end: 3 sigma limit",
-    )
+    limit = float(max(value, 0.0) + _DETECTION_SIGMA * error)
+    method = f"{LINE_METHOD}; upper end: 3 sigma limit"
+    return upper_limit(limit, unit=unit, method=method, level=_ONE_SIDED)

@@ -1,4 +1,4 @@
-"""Flux of emission lines that their Gaussians miss, told by what is left around them."""
+"""Flux of emission lines that their Gaussians miss, estimated from the residuals around them."""
 
 from functools import cache
 from typing import Final

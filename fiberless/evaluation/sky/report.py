@@ -29,9 +29,9 @@ from fiberless.evaluation.sky.photo_z import INNER_REDSHIFTS, RedshiftScore, lea
 from fiberless.evaluation.sky.table import RealGalaxies, read_galaxies, shipped_galaxies
 from fiberless.evaluation.sky.two_sample import Separation, features, like_source, separation
 
-__all__ = ["FEWEST", "PROMISED_REDSHIFTS", "Sky", "SkyOptions", "compare_with_sky", "write_figures"]
+__all__ = ["COMPARED_REDSHIFTS", "FEWEST", "Sky", "SkyOptions", "compare_with_sky", "write_figures"]
 
-PROMISED_REDSHIFTS: Final = (0.02, 0.25)
+COMPARED_REDSHIFTS: Final = (0.02, 0.25)
 """Redshifts compared, as far as the simulation draws them."""
 FEWEST: Final = 200
 """Galaxies with five magnitudes inside the cut that a source, or a bin, needs."""
@@ -112,7 +112,7 @@ def compare_with_sky(
 
     """
     galaxies = shipped_galaxies() if real is None else read_galaxies(real)
-    redshifts = _overlap(PROMISED_REDSHIFTS, TRAINED_REDSHIFT)
+    redshifts = _overlap(COMPARED_REDSHIFTS, TRAINED_REDSHIFT)
     sources = _sources(galaxies, redshifts, options)
     # samples under one cut
     mock = catalogue_mocks(options.seed, options.mocks, data=data)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, literal, select, tuple_, update
 
 from fiberless.contract import Batch, BatchItem, JobPhase
+from fiberless.contract.upgrade import upgraded
 from fiberless.errors import TransientError, UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.service.storage.batch_feeder import finish_cancelling
@@ -172,7 +173,7 @@ class BatchStore:
     def outcomes(
         self, batch_id: str, *, owner: str, after_row: int, limit: int
     ) -> list[tuple[BatchItem, bytes | None]]:
-        """The next rows after one, each with the document of its prediction; None where there is none."""
+        """The next rows after one, each with its prediction in the newest schema; else None."""
         statement = (
             _rows_after(batch_id, owner, after_row)
             .add_columns(PREDICTION.c.document_key)
@@ -182,7 +183,7 @@ class BatchStore:
         with self.database.read() as connection:
             rows = connection.execute(statement).all()
         return [
-            (item_of(row), None if row.document_key is None else self.blobs.get(row.document_key))
+            (item_of(row), None if row.document_key is None else upgraded(self.blobs.get(row.document_key)))
             for row in rows
         ]
 

@@ -120,7 +120,7 @@ def observe(rng: np.random.Generator) -> dict[str, FloatArray]:
     }
 
 
-pytestmark = pytest.mark.timeout(0)  # computing, as long as the machine takes
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]  # computing, as long as the machine takes
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from fiberless.inference.physical_properties import physical_properties
 
 PAGE = Path(__file__).parents[3] / "docs" / "properties.md"
 NAMED = re.compile(r"^\| `([a-z0-9_.*]+)` \| ([^|]*?) \| (.*)$", re.MULTILINE)
-SECTIONS = ("## Measured on each candidate's spectrum", "## Inferred by the model")
+SECTIONS = ("## Measured on each candidate's spectrum", "## Predicted by the model")
 
 
 @pytest.fixture(scope="module")

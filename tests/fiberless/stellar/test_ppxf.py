@@ -176,6 +176,7 @@ def both_errors(rng, galaxy, noisy, seed):
     return ours - truth, np.array([getattr(oracle, name) for name in COMPARED]) - truth
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(0)  # computing, as long as the machine takes
 def test_random_mocks_scatter_no_more_than_with_ppxf(typical, noisy):
     """At S/N 6 to 24, both with the default options: no polynomials, 4 σ clipping (pPXF: our pixels)."""

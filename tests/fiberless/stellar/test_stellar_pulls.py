@@ -28,7 +28,7 @@ from fiberless.stellar import FitOptions, FitQuality, fit_stars
 N = int(os.environ.get("STELLAR_PULL_MOCKS", "80"))
 KINEMATICS = FitOptions(resampling_kms=PREDICTED_RESAMPLING_KMS, draws=0)
 POPULATIONS = FitOptions(resampling_kms=PREDICTED_RESAMPLING_KMS, multiplicative_degree=8)
-pytestmark = pytest.mark.timeout(0)  # computing, as long as the machine takes
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]  # computing, as long as the machine takes
 DOUBTFUL = ~(FitQuality.LOW_DISPERSION | FitQuality.GAS_TIED)
 NAMES = ("velocity_kms", "sigma_kms", "log_age_light_gyr", "metallicity_light", "a_v")
 

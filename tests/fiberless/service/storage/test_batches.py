@@ -1,12 +1,16 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
 
-from fiberless.contract import ErrorReport, JobPhase, PredictionOptions, Target
+from fiberless.contract import ErrorReport, JobPhase, Prediction, PredictionOptions, Target
 from fiberless.errors import ErrorKind, TransientError, UsageError
 from fiberless.service.storage import BatchHead, BatchRow
-from fiberless.service.storage.schema import BATCH, JOB
+from fiberless.service.storage.schema import BATCH, JOB, PREDICTION
+
+STORED = (Path(__file__).parents[2] / "contract" / "stored" / "prediction-1.0.json").read_bytes()
 
 WRONG = ErrorReport(slug="invalid-coordinates", kind=ErrorKind.USAGE, detail="dec is missing")
 
@@ -230,6 +234,23 @@ def test_outcomes_carry_the_documents_of_predictions(store, open_batch, claim, m
     assert document == store.predictions.document("p_1")
     assert (waiting.row, none) == (1, None)
     assert store.batches.outcomes(batch_id, owner="", after_row=1, limit=5) == []
+
+
+def test_outcomes_of_an_older_schema_are_read_in_the_words_of_the_newest(
+    store, open_batch, claim, make_result, cutout
+):
+    batch_id = open_batch(1)
+    (job_id,) = store.batch_feeder.feed("fetch", room=1)
+    claim([job_id], lease_token="f", queue="fetch")
+    store.leases.attach_cutout(job_id, "f", cutout)
+    claim([job_id], lease_token="p")
+    assert store.predictions.finish(job_id, "p", make_result("p_1", object_id="r0"))
+    key = store.blobs.put(STORED)
+    with store.batches.database.write() as connection:
+        connection.execute(update(PREDICTION).values(document_key=key))
+    ((_, document),) = store.batches.outcomes(batch_id, owner="", after_row=-1, limit=5)
+    stored = json.loads(STORED)["properties"]["stellar_mass"]["value"]
+    assert Prediction.model_validate_json(document).properties.log_stellar_mass.value == stored
 
 
 def test_counting_and_paging_use_an_index(store, open_batch):

@@ -1,4 +1,4 @@
-"""The command that holds the simulated survey against tables of real galaxies."""
+"""Commands that compare the simulated survey with tables of real galaxies, and fit it to them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from fiberless.cli.program import app
 from fiberless.cli.progress import command_line, progress_bars, report_on
 
-__all__ = ["sky"]
+__all__ = ["sky", "sky_fit"]
 
 
 @app.command()
@@ -43,3 +43,46 @@ def sky(
     write_figures(found, out, text=text, command=command_line())
     draw_sky(found, out)
     typer.echo(text)
+
+
+@app.command(name="sky-fit")
+def sky_fit(
+    *,
+    real: Annotated[
+        Path | None, typer.Option(help="Folder with real_galaxies.parquet; default: the shipped rows.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Hyperparameters written.")] = Path("runs/population.json"),
+    start: Annotated[Path | None, typer.Option(help="Begin at these hyperparameters.", exists=True)] = None,
+    steps: Annotated[int, typer.Option(min=0, help="Steps of Gauss-Newton.")] = 6,
+    drawn: Annotated[int, typer.Option(min=20_000, help="Galaxies drawn for one evaluation.")] = 80_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated galaxies.")] = 5,
+) -> None:
+    """Fit the simulated population to the colours, magnitudes and redshifts of real galaxies."""
+    from fiberless.datasets.mock.hyperparameters import Hyperparameters
+    from fiberless.evaluation.sky.population_fit import fit_hyperparameters, sky_cut
+    from fiberless.evaluation.sky.selection_fit import complete_weights, fit_selection
+    from fiberless.evaluation.sky.table import pooled_photometry, read_galaxies, shipped_galaxies
+
+    galaxies = shipped_galaxies() if real is None else read_galaxies(real)
+    pooled = sky_cut(pooled_photometry(galaxies))
+    first = Hyperparameters() if start is None else Hyperparameters.read(start)
+    fitted = fit_hyperparameters(
+        pooled,
+        start=first,
+        seed=seed,
+        n=drawn,
+        steps=steps,
+        progress=lambda step, fit: typer.echo(f"step {step}: chi2 {fit.chi2:.0f} of {len(fit.real.values)}"),
+    )
+    weight = complete_weights(pooled, galaxies)
+    chosen = fit_selection(
+        pooled,
+        weight,
+        fit=fitted,
+        seed=seed + 1,
+        n=4 * drawn,
+        progress=lambda turn, share: typer.echo(f"selection {turn}: keeps {100 * share:.0f} %"),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.write(out)
+    typer.echo(f"population {chosen.name} in {out}")

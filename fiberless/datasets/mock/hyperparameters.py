@@ -3,6 +3,7 @@
 `fiberless data population` fits them and writes the file; docs/sky.md says how, and what could not be matched.
 """
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
@@ -111,6 +112,12 @@ class Hyperparameters:
             selection["powers"] = tuple(tuple(row) for row in selection["powers"])
             selection = Selection(**{k: tuple(v) if isinstance(v, list) else v for k, v in selection.items()})
         return cls(**known, selection=selection)
+
+    @property
+    def name(self) -> str:
+        """Eight hexadecimal digits that stand for these numbers."""
+        text = json.dumps(_rounded(asdict(self)), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def write(self, path: Path) -> None:
         """Write as JSON, numbers to six digits."""

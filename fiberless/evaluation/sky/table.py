@@ -27,6 +27,7 @@ __all__ = [
     "OBSERVED_MAGNITUDES",
     "REQUIRED_COLUMNS",
     "RealGalaxies",
+    "pooled_photometry",
     "read_columns",
     "read_galaxies",
     "shipped_galaxies",
@@ -166,6 +167,14 @@ def shipped_galaxies() -> RealGalaxies:
         ebv=unknown,
         log_stellar_mass=unknown,
         sigma_kms=unknown,
+    )
+
+
+def pooled_photometry(galaxies: RealGalaxies) -> Photometry:
+    """Galaxies of all sources that have five sound magnitudes."""
+    parts = [galaxies.of(name).photometry() for name in galaxies.names()]
+    return Photometry(
+        np.concatenate([part.redshift for part in parts]), np.concatenate([part.magnitudes for part in parts])
     )
 
 

@@ -1,4 +1,4 @@
-"""Galaxies of the simulated sky: drawn from the priors, lit, and kept as often as the real sky has their like."""
+"""Galaxies of the simulated sky: drawn from the priors, and kept as often as real ones occur."""
 
 import numpy as np
 

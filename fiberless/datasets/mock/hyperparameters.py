@@ -1,6 +1,6 @@
 """Numbers of the simulated population that were fitted to real galaxies, in `tables/population.json`.
 
-`fiberless data population` fits them and writes the file; docs/sky.md says how, and what could not be matched.
+`fiberless sky-fit` fits them and writes the file; docs/sky.md says how, and what could not be matched.
 """
 
 import hashlib
@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from fiberless.arrays import FloatArray
+from fiberless.errors import UsageError
 
 __all__ = ["LIBRARY_KNOTS_AA", "Hyperparameters", "Selection", "fitted_population"]
 
 LIBRARY_KNOTS_AA: Final = (2400.0, 3250.0, 3700.0, 4270.0, 5600.0, 6800.0, 8090.0, 11400.0)
 """Rest wavelengths between which the correction of the stellar library is interpolated."""
+_REACH: Final = 3.0
+_SMALLEST_CHANCE: Final = 1e-4
 
 
 @dataclass(frozen=True)
 class Selection:
     """Chance that a drawn galaxy is kept, by its redshift and noiseless photometry: a density ratio.
 
-    ln w is a polynomial in standardised (z, r, u−g, g−r, r−i, i−z), each limited to ±`REACH` deviations.
+    ln w is a polynomial in standardised (z, r, u−g, g−r, r−i, i−z), each limited to ±3 deviations.
 
     Parameters
     ----------
@@ -42,21 +46,18 @@ class Selection:
     weights: tuple[float, ...]
     log_largest: float
 
-    REACH: Final = 3.0
-    SMALLEST: Final = 1e-4
-
     def log_ratio(self, features: FloatArray) -> FloatArray:
         """Ln of real over simulated density for (N, 6) z, r and four colours. (N,)"""
         return self.terms(features) @ np.array(self.weights)
 
     def terms(self, features: FloatArray) -> FloatArray:
         """Terms of the polynomial. (N, T)"""
-        scaled = np.clip((features - np.array(self.centre)) / np.array(self.spread), -self.REACH, self.REACH)
+        scaled = np.clip((features - np.array(self.centre)) / np.array(self.spread), -_REACH, _REACH)
         return np.stack([np.prod(scaled ** np.array(power), axis=1) for power in self.powers], axis=1)
 
     def chance(self, features: FloatArray) -> FloatArray:
         """Chance to be kept. (N,)"""
-        return np.clip(np.exp(self.log_ratio(features) - self.log_largest), self.SMALLEST, 1.0)
+        return np.clip(np.exp(self.log_ratio(features) - self.log_largest), _SMALLEST_CHANCE, 1.0)
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Hyperparameters:
 
     Parameters
     ----------
-    library_old_mag, library_young_mag : correction of the stellar library at `LIBRARY_KNOTS_AA`, for populations
-        above 3 Gyr and below 1 Gyr
+    library_old_mag, library_young_mag : correction of the stellar library at `LIBRARY_KNOTS_AA`, for
+        populations above 3 Gyr and below 1 Gyr
     ultraviolet_scatter_mag : deviation between galaxies of the old stars' light below 3400 Å
     dust_slope, dust_slope_scatter : exponent that tilts the attenuation curve, (λ/5500 Å)^δ
     dust_scale : factor on A_V of star-forming galaxies
@@ -101,17 +102,18 @@ class Hyperparameters:
 
     @classmethod
     def read(cls, path: Path) -> "Hyperparameters":
-        """Read a file that `write` made."""
-        return cls._of(json.loads(path.read_text(encoding="utf-8")))
+        """Read a file that `write` made.
 
-    @classmethod
-    def _of(cls, values: dict[str, Any]) -> "Hyperparameters":
-        known = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-        selection = known.pop("selection")
-        if selection is not None:
-            selection["powers"] = tuple(tuple(row) for row in selection["powers"])
-            selection = Selection(**{k: tuple(v) if isinstance(v, list) else v for k, v in selection.items()})
-        return cls(**known, selection=selection)
+        Raises
+        ------
+        UsageError
+            `invalid-parameter` if it is none.
+
+        """
+        try:
+            return TypeAdapter(cls).validate_json(path.read_bytes(), strict=False)
+        except (OSError, ValidationError) as error:
+            raise UsageError("invalid-parameter", f"{path} holds no hyperparameters: {error}") from error
 
     @property
     def name(self) -> str:

@@ -1,8 +1,8 @@
 """Smooth corrections of the stellar library's colours, fitted to the loci of real SDSS galaxies.
 
-Population-synthesis models of old galaxies miss the observed g−r against u−g and r−i by some 0.1 mag whatever
-the age and metallicity (Maraston et al. 2009, MNRAS 394, L107). Between its knots a correction is monotone and
-smooth, so that no spectral feature narrower than 500 Å changes.
+Population-synthesis models of old galaxies miss the observed g−r against u−g and r−i by some 0.1 mag
+whatever the age and metallicity (Maraston et al. 2009, MNRAS 394, L107). Between its knots a correction is
+monotone and smooth, so that no spectral feature narrower than 500 Å changes.
 """
 
 from typing import Final

@@ -81,9 +81,9 @@ def fibre_continuum(population: Population, light: Light, ssp: SspGrid, fraction
 
     """
     formed = light.formed * fraction[:, :, None]
-    spectra = _sheet_spectra(
-        population, formed, ssp.flux, TEMPLATE_WAVE_AA, fit=fitted_population()
-    ).sum(axis=1)
+    spectra = _sheet_spectra(population, formed, ssp.flux, TEMPLATE_WAVE_AA, fit=fitted_population()).sum(
+        axis=1
+    )
     scale = flux_scale(population.redshift) / (1 + population.redshift)
     continuum: FloatArray = spectra * scale[:, None].astype(np.float32)
     return continuum

@@ -13,7 +13,7 @@ import numpy as np
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.astro.bands import magnitude
 from fiberless.astro.ssp import load_ssp
-from fiberless.datasets.mock.hyperparameters import LIBRARY_KNOTS_AA, Hyperparameters
+from fiberless.datasets.mock.hyperparameters import Hyperparameters
 from fiberless.datasets.mock.light import shine
 from fiberless.datasets.mock.population import Population, draw_population
 from fiberless.datasets.mock_report.photometry import Photometry, with_catalogue_errors
@@ -118,7 +118,7 @@ def fit_hyperparameters(
 
 
 class _Draws:
-    """Galaxies of the same random numbers for every set of hyperparameters: those bright enough at the start."""
+    """Galaxies of the same random numbers for all hyperparameters: those bright enough at the start."""
 
     def __init__(self, seed: int, n: int) -> None:
         self._seed = seed
@@ -152,7 +152,6 @@ def _priors() -> tuple[FloatArray, FloatArray, FloatArray]:
     """Width, lowest and highest value of each hyperparameter. (P,) each"""
     library = [(width, -1.0, 1.0) for width in _LIBRARY_PRIOR_MAG]
     rows = np.array([*library, *library, *_PRIOR.values()])
-    assert len(rows) == len(Hyperparameters.vector_names()) == 2 * len(LIBRARY_KNOTS_AA) + len(_PRIOR)
     return rows[:, 0], rows[:, 1], rows[:, 2]
 
 
@@ -182,7 +181,9 @@ def _gauss_newton(
     known = np.isfinite(residual) & np.isfinite(slopes).all(axis=1)
     left = (slopes / errors[:, None] * robust[:, None])[known]
     matrix = np.vstack([left, np.diag(1 / width)])
-    move: FloatArray = np.linalg.lstsq(matrix, np.concatenate([(residual * robust)[known], pull]), rcond=None)[0]
+    move: FloatArray = np.linalg.lstsq(
+        matrix, np.concatenate([(residual * robust)[known], pull]), rcond=None
+    )[0]
     return move
 
 

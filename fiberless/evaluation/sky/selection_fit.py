@@ -75,7 +75,10 @@ def fit_selection(
 
 
 def complete_weights(real: Photometry, galaxies: RealGalaxies) -> FloatArray:
-    """Weights that give real galaxies the (z, r) of the sample complete to observed r = 17.6; ones without it."""
+    """Weights that give real galaxies the (z, r) of the sample complete to observed r = 17.6.
+
+    All are one if the table does not have that sample.
+    """
     complete = galaxies.of(COMPLETE_SOURCE)
     r_mag = complete.magnitudes[:, BANDS.index("r")]
     with np.errstate(invalid="ignore"):
@@ -128,8 +131,6 @@ def _product(first: Selection, second: Selection) -> Selection:
 def _powers() -> tuple[tuple[int, ...], ...]:
     """Exponents of all terms up to the third degree in six variables."""
     terms = [
-        chosen
-        for degree in range(_DEGREE + 1)
-        for chosen in combinations_with_replacement(range(6), degree)
+        chosen for degree in range(_DEGREE + 1) for chosen in combinations_with_replacement(range(6), degree)
     ]
     return tuple(tuple(chosen.count(variable) for variable in range(6)) for chosen in terms)

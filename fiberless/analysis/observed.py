@@ -131,7 +131,13 @@ def measure_observed(
     )
 
 
-def measure_predicted(wave_aa: FloatArray, flux: FloatArray, redshift: FloatArray) -> SpectrumMeasurements:
+def measure_predicted(
+    wave_aa: FloatArray,
+    flux: FloatArray,
+    redshift: FloatArray,
+    *,
+    sigma_star_kms: FloatArray | None = None,
+) -> SpectrumMeasurements:
     """Measure the K candidates of a predicted spectrum; medians and intervals over them.
 
     Parameters
@@ -139,6 +145,7 @@ def measure_predicted(wave_aa: FloatArray, flux: FloatArray, redshift: FloatArra
     wave_aa : (L,) ascending observed vacuum Å
     flux : (K, L) 1e-17 erg/(s cm2 Å); NaN where the model does not reach
     redshift : (K,)
+    sigma_star_kms : (K,) dispersion of the stars, or None; takes their motions out of `lick_system`
 
     """
     pixels = PixelFlux.of(wave_aa, flux)
@@ -150,13 +157,15 @@ def measure_predicted(wave_aa: FloatArray, flux: FloatArray, redshift: FloatArra
     quantities = {"dn4000": narrow, "d4000": wide, "gas_sigma": gas_sigma(values.gas_sigma, lines)}
     derived = derived_quantities(values.lines, redshift, lines=lines, ionisation=classes["bpt_nii"])
     quantities |= _named(derived, magnitudes(pixels))
-    system = lick_system_values(pixels, redshift, fit, resampling_kms=PREDICTED_RESAMPLING_KMS)
+    system = lick_system_values(
+        pixels, redshift, fit, sigma_star_kms=sigma_star_kms, resampling_kms=PREDICTED_RESAMPLING_KMS
+    )
     return SpectrumMeasurements(
         quantities,
         classes,
         lines,
         predicted_indices(lick_values(pixels, redshift, fit), LICK_METHOD),
-        predicted_indices(system, lick_system_method(is_at_rest=False)),
+        predicted_indices(system, lick_system_method(is_at_rest=sigma_star_kms is not None)),
         fit,
         FIT_WAVE_AA * (1 + redshift[0]),
     )

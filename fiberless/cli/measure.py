@@ -19,10 +19,14 @@ __all__ = ["measure"]
 
 @app.command()
 def measure(
-    files: Annotated[list[Path], typer.Argument(help="SDSS spec files, our FITS, tables, specutils files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Spectra: surveys' files, tables, images, our products.")
+    ],
     *,
-    z: Annotated[float | None, typer.Option("--z", help="Redshift; default: found, 0 < z < 0.3.")] = None,
-    air: Annotated[bool, typer.Option("--air", help="Wavelengths of tables are those in air.")] = False,
+    z: Annotated[float | None, typer.Option("--z", help="Redshift; default: found, 0 < z < 1.")] = None,
+    air: Annotated[
+        bool, typer.Option("--air", help="Wavelengths are those in air, if the file does not say.")
+    ] = False,
     ebv: Annotated[float, typer.Option("--ebv", help="Milky Way's E(B-V) to take off, mag.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document a line.")] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Write FILE.png beside --out, or here.")] = False,
@@ -75,6 +79,8 @@ def _measured(
                 yield path, measure_file(path, redshift=z, air=air, ebv=ebv)
             except FiberlessError as error:
                 typer.echo(f"fiberless: {path.name}: {error}", err=True)
+            except Exception as error:  # noqa: BLE001  # one file's fault, whatever it is, ends no other's
+                typer.echo(f"fiberless: {path.name}: {type(error).__name__}: {error}", err=True)
             bars.advance(task)
 
 

@@ -1,12 +1,17 @@
 """Commands that compare the simulated survey with tables of real galaxies, and fit it to them."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fiberless.cli.program import app
+from fiberless.cli.program import ModelStore, app
 from fiberless.cli.progress import command_line, progress_bars, report_on
+
+if TYPE_CHECKING:
+    from fiberless.evaluation.sky.twin_report import Twins
+    from fiberless.inference.predictor import Predictor
 
 __all__ = ["sky", "sky_fit"]
 
@@ -24,24 +29,41 @@ def sky(
     mocks: Annotated[int, typer.Option(min=2000, help="Simulated galaxies compared.")] = 40_000,
     measured: Annotated[int, typer.Option(min=0, help="Of them measured on images and spectra.")] = 1500,
     limit: Annotated[int | None, typer.Option(min=500, help="Galaxies of each source; default: all.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Version to run on twins of the real galaxies; default: none.")
+    ] = None,
+    store: ModelStore,
+    galaxies: Annotated[int, typer.Option(min=30, help="Twins of each source.")] = 600,
+    candidates: Annotated[int, typer.Option(min=5, help="Candidates of each twin.")] = 25,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of the simulated galaxies, folds and draws.")] = 14,
 ) -> None:
-    """Hold simulated galaxies against real ones: colours, counts, photometric redshifts, percentiles."""
+    """Hold simulated galaxies against real ones: colours, counts, photometric redshifts, a model on twins."""
     from fiberless.evaluation.sky.plots import draw_sky
     from fiberless.evaluation.sky.report import SkyOptions, compare_with_sky, write_figures
     from fiberless.evaluation.sky.text import sky_text
 
     options = SkyOptions(mocks=mocks, measured=measured, limit=limit, seed=seed)
     with progress_bars() as bars:
-        found = compare_with_sky(
-            real,
-            data=data,
-            options=options,
-            progress=lambda stage, done, total: report_on(bars)(stage, done, total, 0.0),
-        )
+
+        def tell(stage: str, done: int, total: int) -> None:
+            report_on(bars)(stage, done, total, 0.0)
+
+        predictor = None if model is None else _predictor(store, model, device)
+        found = compare_with_sky(real, data=data, options=options, progress=tell)
+        twins = None
+        if predictor is not None:
+            asked = (galaxies, candidates, seed)
+            twins = _twins(predictor, real, data=data, mocks=mocks, asked=asked, tell=tell)
     text = sky_text(found, command=command_line())
-    write_figures(found, out, text=text, command=command_line())
     draw_sky(found, out)
+    if twins is not None:
+        from fiberless.evaluation.sky.twin_plots import draw_twins
+        from fiberless.evaluation.sky.twin_text import twins_text
+
+        text = f"{text}\n\n{twins_text(twins)}"
+        draw_twins(twins, out)
+    write_figures(found, out, text=text, command=command_line(), twins=twins)
     typer.echo(text)
 
 
@@ -86,3 +108,33 @@ def sky_fit(
     out.parent.mkdir(parents=True, exist_ok=True)
     chosen.write(out)
     typer.echo(f"population {chosen.name} in {out}")
+
+
+def _predictor(store: Path, model: str, device: str) -> "Predictor":
+    """A model version, refused before anything else is computed if there is none."""
+    from fiberless.inference.predictor import load_predictor
+
+    return load_predictor(store, model, device=device)
+
+
+def _twins(
+    predictor: "Predictor",
+    real: Path | None,
+    *,
+    data: Path | None,
+    mocks: int,
+    asked: tuple[int, int, int],
+    tell: Callable[[str, int, int], None],
+) -> "Twins":
+    from fiberless.evaluation.sky.mock_galaxies import catalogue_mocks
+    from fiberless.evaluation.sky.table import read_galaxies, shipped_galaxies
+    from fiberless.evaluation.sky.twin_report import TwinOptions, compare_twins
+
+    galaxies, candidates, seed = asked
+    return compare_twins(
+        shipped_galaxies() if real is None else read_galaxies(real),
+        predictor,
+        mocks=catalogue_mocks(seed, mocks, data=data),
+        options=TwinOptions(galaxies=galaxies, candidates=candidates, control=galaxies // 2, seed=seed),
+        progress=tell,
+    )

@@ -40,7 +40,7 @@ from fiberless.inference.physical_properties import physical_properties
 from fiberless.inference.representative import representative
 from fiberless.inference.spread import QUANTILE_LEVELS, ObservedSpread, observed_spread, shifted_spread
 
-__all__ = ["Drawn", "Engine", "build_result"]
+__all__ = ["Drawn", "Engine", "build_result", "shown_candidate"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def build_result(request: PredictionRequest, drawn: Drawn, engine: Engine) -> Pr
     warnings = _warnings(request, drawn, engine.manifest)
     properties, values = _properties(flux, redshift, physical and physical[order], warnings)
     medoid = int(np.flatnonzero(order == candidates.medoid)[0])
-    shown = _shown(request.options.select, values, flux, medoid=medoid)
+    shown = shown_candidate(request.options.select, values, flux, medoid=medoid)
     # the document
     name = prediction_id(request, engine.manifest)
     prediction = Prediction(
@@ -194,7 +194,7 @@ def _properties(
     return measured, values
 
 
-def _shown(select: Selection, values: SpectrumValues, flux: FloatArray, *, medoid: int) -> int:
+def shown_candidate(select: Selection, values: SpectrumValues, flux: FloatArray, *, medoid: int) -> int:
     """Index of the candidate that is shown, of candidates in the order of their scores."""
     if select == "contrastive":
         return 0

@@ -6,17 +6,18 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.analysis.observed import SpectrumMeasurements, measure_observed, measure_predicted
+from fiberless.analysis.observed import SpectrumMeasurements, measure_observed
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.analysis.redshift.noise import neighbour_noise
 from fiberless.analysis.redshift.search import FoundRedshift, find_redshift
 from fiberless.arrays import FloatArray, significant
 from fiberless.astro.dust import cardelli_curve
 from fiberless.astro.extinction import MAX_EBV
-from fiberless.contract.measurements import gaussian, given, missing, summarise
+from fiberless.contract.measurements import gaussian, given, missing
 from fiberless.contract.properties import Flag, Measurement
 from fiberless.errors import UsageError
 from fiberless.measuring.document import MeasuredSpectrum
+from fiberless.measuring.predicted import measure_prediction
 from fiberless.measuring.readers import SpectrumFile, read_spectrum_file
 from fiberless.measuring.stars import stellar_measurements
 
@@ -25,7 +26,7 @@ __all__ = ["MeasuredFile", "MeasuredFit", "measure_file", "measure_spectrum"]
 _REDSHIFT_RANGE: Final = (-0.01, 1.5)
 _AV_PER_EBV: Final = 2.742
 """A_V over the E(B−V) of Schlegel+98 (Schlafly & Finkbeiner 2011, ApJ 737, 103, table 6)."""
-_SEARCH_METHOD: Final = "chi2 of stellar and line templates over 0 < z < 0.3"
+_SEARCH_METHOD: Final = "chi2 of stellar and line templates over 0 < z < 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,12 @@ def measure_spectrum(
     if not 0.0 <= ebv <= MAX_EBV:
         raise UsageError("invalid-parameter", f"E(B-V) = {ebv:g} is outside 0 to {MAX_EBV:g}")
     if source.candidates is not None:
-        return _predicted(source)
+        document, measured = measure_prediction(source, redshift, ebv)
+        return (
+            MeasuredFile(source, document, None)
+            if measured is None
+            else _complete(source, document, measured)
+        )
     return _observed(_with_noise(_dereddened(source, ebv)), redshift)
 
 
@@ -97,7 +103,7 @@ def _observed(source: SpectrumFile, redshift: float | None) -> MeasuredFile:
         redshift=_found(found) if redshift is None else given(redshift, unit=""),
         redshift_issues=tuple(issue.value for issue in found.issues) if redshift is None else (),
         snr=float(significant(np.array(found.snr), 3)),
-        notes=source.notes,
+        notes=(*source.notes, *(_doubted(found) if redshift is None else ())),
     )
     if document.redshift.value is None or document.redshift_issues:
         return MeasuredFile(source, document, None)
@@ -112,17 +118,12 @@ def _observed(source: SpectrumFile, redshift: float | None) -> MeasuredFile:
     return _complete(source, document.model_copy(update={"stars": stars}), measured)
 
 
-def _predicted(source: SpectrumFile) -> MeasuredFile:
-    if source.candidates is None:
-        raise UsageError("not-a-spectrum", f"{source.name} holds no candidates")
-    measured = measure_predicted(source.spectrum.wave_aa, source.candidates.flux, source.candidates.redshift)
-    document = MeasuredSpectrum(
-        file=source.name,
-        kind="predicted",
-        redshift=summarise(source.candidates.redshift, unit="", method="posterior of the model"),
-        notes=(*source.notes, "predicted from an image: intervals are those over the candidates"),
-    )
-    return _complete(source, document, measured)
+def _doubted(found: FoundRedshift) -> tuple[str, ...]:
+    """What is to be said of a redshift that only the pattern of its lines confirms."""
+    if not found.doubts:
+        return ()
+    doubts = ", ".join(doubt.value for doubt in found.doubts)
+    return (f"the redshift is confirmed by the pattern of its emission lines, in spite of {doubts}",)
 
 
 def _complete(
@@ -134,7 +135,20 @@ def _complete(
     fit = MeasuredFit(
         wave_aa=measured.wave_aa, continuum=measured.fit.continuum[0], lines=measured.fit.lines[0]
     )
+    if source.is_relative:
+        update["quantities"] = _without_scale(update["quantities"])
     return MeasuredFile(source, document.model_copy(update=update), fit)
+
+
+def _without_scale(quantities: dict[str, Measurement]) -> dict[str, Measurement]:
+    """Quantities of a spectrum of relative flux: what needs its scale is flagged."""
+    doubtful = {"flag": Flag.LOW_CONFIDENCE}
+    return {
+        name: found.model_copy(update=doubtful)
+        if found.flag is Flag.OK and name.startswith(("log_sfr", "magnitudes."))
+        else found
+        for name, found in quantities.items()
+    }
 
 
 def _dereddened(source: SpectrumFile, ebv: float) -> SpectrumFile:
@@ -156,7 +170,9 @@ def _with_noise(source: SpectrumFile) -> SpectrumFile:
         return source
     valid = np.isfinite(spectrum.flux) if spectrum.mask is None else ~spectrum.mask
     sigma = np.full(spectrum.flux.shape, neighbour_noise(spectrum.flux, valid))
-    note = f"no errors given: {sigma[0]:.3g} a pixel taken, from the scatter between neighbours"
+    has_others = any("not used" in note for note in source.notes)
+    said = "nothing in the file is known as errors" if has_others else "no errors given"
+    note = f"{said}: {sigma[0]:.3g} a pixel taken, from the scatter between neighbours"
     return replace(source, spectrum=replace(spectrum, uncertainty=sigma), notes=(*source.notes, note))
 
 
@@ -177,5 +193,5 @@ def _ivar(pixels: PixelFlux) -> FloatArray:
 def _found(found: FoundRedshift) -> Measurement:
     if not np.isfinite(found.redshift):
         return missing("", Flag.OUT_OF_BAND, method=_SEARCH_METHOD)
-    flag = Flag.LOW_CONFIDENCE if found.issues else Flag.OK
+    flag = Flag.LOW_CONFIDENCE if found.issues or found.doubts else Flag.OK
     return gaussian(found.redshift, found.error, unit="", method=_SEARCH_METHOD, flag=flag)

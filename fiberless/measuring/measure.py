@@ -4,12 +4,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from astropy.table import Table
 
 from fiberless.analysis.spectrum import Spectrum
 from fiberless.errors import UsageError
 from fiberless.measuring.document import MeasuredSpectrum
 from fiberless.measuring.files import measure_spectrum
-from fiberless.measuring.readers import SpectrumFile, check_spectrum, convert_specutils, read_spectrum_file
+from fiberless.measuring.readers import (
+    SpectrumFile,
+    check_spectrum,
+    convert_specutils,
+    read_spectrum_file,
+    read_table,
+)
 
 __all__ = ["SpecutilsSpectrum", "measure"]
 
@@ -37,7 +44,7 @@ class SpecutilsSpectrum(Protocol):
 
 
 def measure(
-    spectrum: Spectrum | SpecutilsSpectrum | str | Path,
+    spectrum: Spectrum | SpecutilsSpectrum | Table | str | Path,
     *,
     redshift: float | None = None,
     air: bool = False,
@@ -48,11 +55,11 @@ def measure(
     Parameters
     ----------
     spectrum : what to measure
-        A `Spectrum` in the observed frame, one of specutils, or a file: an SDSS spec file, the FITS file of
-        a prediction (over its candidates), a table of wavelength, flux and error, what specutils reads.
+        A `Spectrum` in the observed frame, one of specutils, an astropy `Table`, or a file: of a survey, a
+        table or an image of a spectrum, a prediction in any format (FITS has its candidates).
     redshift : heliocentric, if it is known
-        Else it is found in 0 < z < 0.3. The candidates of a prediction bring their own.
-    air : whether the wavelengths of a table or of specutils are those in air
+        Else it is found in 0 < z < 1. The candidates of a prediction bring their own.
+    air : whether the wavelengths are those in air, where the file does not say
     ebv : Milky Way's E(B−V) in front of an observed spectrum, mag, to be taken off
 
     Raises
@@ -80,10 +87,12 @@ def measure(
     return measure_spectrum(_source(spectrum, air=air), redshift=redshift, ebv=ebv).document
 
 
-def _source(spectrum: Spectrum | SpecutilsSpectrum | str | Path, *, air: bool) -> SpectrumFile:
+def _source(spectrum: Spectrum | SpecutilsSpectrum | Table | str | Path, *, air: bool) -> SpectrumFile:
     match spectrum:
         case str() | Path():
             return read_spectrum_file(Path(spectrum), air=air)
+        case Table():
+            return read_table(_NAME, spectrum, air=air)
         case Spectrum():
             return _in_memory(spectrum, air=air)
         case _ if hasattr(spectrum, "spectral_axis"):

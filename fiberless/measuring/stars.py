@@ -12,6 +12,7 @@ import numpy as np
 
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.arrays import FloatArray
+from fiberless.astro.ssp import load_ssp
 from fiberless.astro.wavelength import sigma_instrument_kms
 from fiberless.contract.measurements import between, gaussian, missing
 from fiberless.contract.properties import Flag, Measurement
@@ -41,6 +42,9 @@ bursts. As nobody knows which a galaxy had, half of the difference is taken off.
 fitted."""
 
 _POPULATIONS: Final = FitOptions(multiplicative_degree=8)
+_MOTIONS: Final = FitOptions(draws=2)
+"""Draws give the populations' errors, which the fit for kinematics is not asked for."""
+_NEAR_END_DEX: Final = 0.03
 _TEMPLATE_ERROR: Final = 0.03
 """Of σ*: scatter over wavelength ranges and polynomials in eight real galaxies, whose noise is 1 to 4 %."""
 _INSTRUMENT_ERROR: Final = 0.05
@@ -75,8 +79,10 @@ def stellar_measurements(pixels: PixelFlux, redshift: float) -> dict[str, Measur
 
     """
     z = np.array([redshift])
-    kinematics, populations = fit_stars(pixels, z), fit_stars(pixels, z, options=_POPULATIONS)
+    kinematics = fit_stars(pixels, z, options=_MOTIONS)
+    populations = fit_stars(pixels, z, options=_POPULATIONS)
     moving, aged = FitQuality(int(kinematics.quality[0])), FitQuality(int(populations.quality[0]))
+    aged |= _at_library_end(populations)
     cold = moving | (_DOUBTFUL if FitQuality.LOW_DISPERSION in moving else FitQuality.GOOD)
     rows = (
         ("stellar_age_mass", "log_age_mass_gyr", "Gyr", _BY_MASS),
@@ -97,6 +103,22 @@ def stellar_measurements(pixels: PixelFlux, redshift: float) -> dict[str, Measur
         name: _measured(calibrated(populations, key), unit, method, aged) for name, key, unit, method in rows
     }
     return found | {"stellar_age_mass": _exponential(found["stellar_age_mass"])}
+
+
+def _at_library_end(fit: StellarFit) -> FitQuality:
+    """Whether the fit ends at the oldest or richest populations: the library has none beyond.
+
+    Errors are then one-sided and too small, and what the metals lack goes into the age.
+    """
+    library = load_ssp()
+    ends = (
+        (fit.log_age_light_gyr, float(np.log10(library.age_gyr[-1]))),
+        (fit.metallicity_light, float(library.log_z_solar[-1])),
+    )
+    is_near = any(
+        estimate.value[0] > end - max(float(estimate.error[0]), _NEAR_END_DEX) for estimate, end in ends
+    )
+    return FitQuality.AT_LIMIT if is_near else FitQuality.GOOD
 
 
 def calibrated(fit: StellarFit, key: str) -> Estimate:

@@ -51,7 +51,7 @@ class Surveyed(NamedTuple):
 def survey_comparison(known: Sequence[Surveyed]) -> str:
     """Markdown tables of redshifts, line fluxes and magnitudes."""
     parts = [
-        "### Redshifts, found blind over 0 < z < 0.3\n",
+        "### Redshifts, found blind over 0 < z < 1\n",
         *_redshifts(known),
         "\n### Line fluxes, 1e-17 erg/(s cm²): ours / the pipeline's\n",
         *_line_fluxes(known),

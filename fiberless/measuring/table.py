@@ -96,7 +96,7 @@ def _remarks(document: MeasuredSpectrum) -> Iterator[str]:
         yield f"S/N {document.snr:.3g} per pixel"
     if document.redshift_issues:
         issues = ", ".join(document.redshift_issues)
-        yield f"no trustworthy redshift between 0 and 0.3 ({issues}): nothing else is measured; --z gives one"
+        yield f"no trustworthy redshift between 0 and 1 ({issues}): nothing else is measured; --z gives one"
     yield from document.notes
 
 

@@ -1,7 +1,7 @@
 """Redshift of an observed galaxy from its spectrum alone: χ² of templates at every shift, and its quality."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ from scipy.optimize import lsq_linear
 
 from fiberless.analysis.rebinning import PixelFlux
 from fiberless.analysis.redshift.noise import neighbour_noise
+from fiberless.analysis.redshift.pattern import line_pattern
+from fiberless.analysis.redshift.quasars import quasar_gain
 from fiberless.analysis.redshift.templates import (
     LINE_COLUMNS,
     N_STARS,
@@ -22,6 +24,7 @@ from fiberless.analysis.redshift.templates import (
     RedshiftTemplates,
     redshift_templates,
 )
+from fiberless.analysis.redshift.trust import Evidence, RedshiftIssue, judged
 from fiberless.arrays import BoolArray, ComplexArray, FloatArray
 from fiberless.astro.wavelength import LIGHT_SPEED_KMS, LOG10_STEP
 
@@ -35,29 +38,9 @@ _MIN_COVERAGE: Final = 0.5
 _RIDGE: Final = 1e-6
 _PEAKS: Final = 8
 _PEAK_SEPARATION_KMS: Final = 1000.0
-_MIN_PIXELS: Final = 800
-_MIN_GOOD_SHARE: Final = 0.7
-_MIN_SNR: Final = 2.0
-_MIN_DELTA_CHI2: Final = 25.0
-_MIN_FEATURES_CHI2: Final = 50.0
-_MAX_REDUCED_CHI2: Final = 3.0
-_STAR_REDSHIFT: Final = 0.0015
 ERROR_FLOOR_KMS: Final = 8.0
 """Error that templates of other stars and lines than the galaxy's leave even without noise: nine real spectra
 differ from the survey's redshifts by 7 km/s rms. Simulated ones, of the templates' own stars, need none."""
-
-
-class RedshiftIssue(StrEnum):
-    """Why a redshift is not to be trusted. None: it is."""
-
-    NO_DATA = "no_data"
-    FEW_PIXELS = "few_pixels"
-    LOW_SNR = "low_snr"
-    SMALL_DELTA_CHI2 = "small_delta_chi2"
-    FEW_FEATURES = "few_features"
-    POOR_FIT = "poor_fit"
-    AT_EDGE = "at_edge"
-    LIKE_A_STAR = "like_a_star"
 
 
 @dataclass(frozen=True)
@@ -75,6 +58,7 @@ class FoundRedshift:
     snr : median signal-to-noise ratio per pixel of 69 km/s
     good_share : share of the pixels between the spectrum's ends that can be used
     issues : empty if the redshift is to be trusted
+    doubts : issues that the pattern of emission lines overrules
 
     """
 
@@ -86,14 +70,16 @@ class FoundRedshift:
     snr: float
     good_share: float
     issues: tuple[RedshiftIssue, ...]
+    doubts: tuple[RedshiftIssue, ...] = ()
 
 
 def find_redshift(pixels: PixelFlux) -> FoundRedshift:
-    """Find the redshift of one spectrum over 0 < z < 0.3.
+    """Find the redshift of one spectrum over 0 < z < 1.
 
     Templates and polynomials are fitted by weighted least squares at every pixel of shift; the sums over
     pixels are cross-correlations, done by Fourier transforms. The best peaks are then fitted again with
-    emission lines and mean starlight not negative, and the best of these is refined by a parabola.
+    emission lines and mean starlight not negative, and the best of these is refined by a parabola. It is
+    trusted if the fit is good and unique, the lines make a galaxy's pattern, and a quasar fits worse.
 
     Parameters
     ----------
@@ -122,7 +108,38 @@ def find_redshift(pixels: PixelFlux) -> FoundRedshift:
         good_share=data.good_share,
         issues=(),
     )
-    return FoundRedshift(**{**vars(found), "issues": _issues(found, data, best)})
+    issues, doubts = judged(_evidence(found, data, templates, best))
+    return replace(found, issues=issues, doubts=doubts)
+
+
+def _evidence(found: FoundRedshift, data: "_Data", templates: RedshiftTemplates, best: "_Peak") -> Evidence:
+    """What is known of the best redshift: of its fit, its lines, and of a quasar in its place."""
+    starlight = np.concatenate([templates.at(int(SHIFTS[best.place]))[:N_STARS], _polynomials(N_POLYNOMIALS)])
+    pattern = line_pattern(
+        SEARCH_WAVE_AA,
+        data.flux,
+        data.weight,
+        redshift=best.redshift,
+        stars=starlight,
+        smooth=_polynomials(_N_SMOOTH),
+    )
+    reach = int(np.ceil(_PEAK_SEPARATION_KMS / (LIGHT_SPEED_KMS * np.log(10.0) * LOG10_STEP)))
+    scale = max(found.reduced_chi2, 1.0)
+    return Evidence(
+        redshift=found.redshift,
+        n_pixels=int(data.used.sum()),
+        good_share=found.good_share,
+        snr=found.snr,
+        delta_chi2=found.delta_chi2,
+        features_chi2=found.features_chi2,
+        reduced_chi2=found.reduced_chi2,
+        is_at_edge=best.place == 0 or best.place >= SEARCH_REDSHIFT.size - reach,
+        n_line_groups=pattern.n_groups,
+        has_consistent_lines=pattern.is_consistent,
+        continuum_chi2=pattern.continuum_gain / scale,
+        rest_chi2=pattern.rest_chi2,
+        quasar_chi2=quasar_gain(data.flux, data.weight, n_smooth=_N_SMOOTH) / scale,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +191,7 @@ def _noise(flux: FloatArray, used: BoolArray, ivar: FloatArray | None) -> FloatA
     return np.sqrt(np.divide(1.0, ivar, out=np.ones_like(ivar), where=ivar > 0))
 
 
+@lru_cache(maxsize=4)
 def _polynomials(count: int) -> FloatArray:
     """Legendre polynomials (count, 4200) on the search grid."""
     values: FloatArray = legendre.legvander(np.linspace(-1, 1, SEARCH_WAVE_AA.size), count - 1).T
@@ -181,7 +199,7 @@ def _polynomials(count: int) -> FloatArray:
 
 
 def _chi2_curve(data: _Data, templates: RedshiftTemplates) -> FloatArray:
-    """χ² of the unconstrained fit at each of `SEARCH_REDSHIFT`. (1196,)"""
+    """χ² of the unconstrained fit at each of `SEARCH_REDSHIFT`. (3031,)"""
     normal, moments = _normal_equations(data, templates)
     solved = np.linalg.solve(normal, moments[..., None])[..., 0]
     total = float(data.weight @ data.flux**2)
@@ -263,26 +281,3 @@ def _smooth_chi2(data: _Data) -> float:
     target = data.flux[data.used] * root
     solution = np.linalg.lstsq(columns, target, rcond=None)[0]
     return float(np.sum((target - columns @ solution) ** 2))
-
-
-def _explained(found: FoundRedshift, data: _Data) -> float:
-    """Share of the χ² above noise that a smooth continuum leaves and the templates take up.
-
-    Galaxies of very strong lines are fitted badly, but hardly anything of them is left unexplained.
-    """
-    taken = found.features_chi2 * max(found.reduced_chi2, 1.0)
-    left = (found.reduced_chi2 - 1) * int(data.used.sum())
-    return taken / max(taken + left, 1e-9)
-
-
-def _issues(found: FoundRedshift, data: _Data, best: _Peak) -> tuple[RedshiftIssue, ...]:
-    tests = {
-        RedshiftIssue.FEW_PIXELS: data.used.sum() < _MIN_PIXELS or found.good_share < _MIN_GOOD_SHARE,
-        RedshiftIssue.LOW_SNR: found.snr < _MIN_SNR,
-        RedshiftIssue.SMALL_DELTA_CHI2: found.delta_chi2 < _MIN_DELTA_CHI2,
-        RedshiftIssue.FEW_FEATURES: found.features_chi2 < _MIN_FEATURES_CHI2,
-        RedshiftIssue.POOR_FIT: found.reduced_chi2 > _MAX_REDUCED_CHI2 and _explained(found, data) < 0.5,
-        RedshiftIssue.AT_EDGE: best.place in {0, SEARCH_REDSHIFT.size - 1},
-        RedshiftIssue.LIKE_A_STAR: found.redshift < _STAR_REDSHIFT,
-    }
-    return tuple(issue for issue, applies in tests.items() if applies)

@@ -31,19 +31,21 @@ __all__ = [
 _FIRST_LG: Final = 3.55
 _PIXELS: Final = 4200
 _FIRST_SHIFT: Final = -15
-_LAST_SHIFT: Final = 1180
+_LAST_SHIFT: Final = 3015
 SEARCH_WAVE_AA: Final = 10 ** (_FIRST_LG + LOG10_STEP * np.arange(_PIXELS))
 """Observed grid of the search, 3548–9331 Å vacuum in the survey's own steps. (4200,)"""
 SEARCH_EDGES_AA: Final = 10 ** (_FIRST_LG + LOG10_STEP * (np.arange(_PIXELS + 1) - 0.5))
 """Borders of those pixels. (4201,)"""
 SHIFTS: Final = np.arange(_FIRST_SHIFT, _LAST_SHIFT + 1)
-"""Shifts tried, in pixels. (1196,)"""
+"""Shifts tried, in pixels. (3031,)"""
 SEARCH_REDSHIFT: Final = 10 ** (LOG10_STEP * SHIFTS) - 1
-"""Redshifts tried, −0.0034 to 0.312, one a pixel. (1196,)"""
+"""Redshifts tried, −0.0034 to 1.002, one a pixel. (3031,)"""
 
 N_STARS: Final = 6
 _STAR_SIGMA_KMS: Final = 150.0
 _LINE_SIGMA_KMS: Final = 150.0
+_COMPONENTS_FROM_AA: Final = 2700.0
+"""Components are those of the light above it: young stars' ultraviolet would be most of the variance."""
 _TAU_5500: Final = (0.0, 0.7, 1.6)
 LINE_COLUMNS: Final = (
     (("OII_3727", 0.75), ("OII_3730", 1.0)),
@@ -118,11 +120,12 @@ def _stars(wave_aa: FloatArray) -> FloatArray:
     )
     screens = np.exp(-np.array(_TAU_5500)[:, None, None] * (wave_aa / 5500) ** -0.7)
     seen = (screens * library).reshape(-1, wave_aa.size)
-    seen /= seen.mean(axis=1, keepdims=True)
-    _, vectors = np.linalg.eigh(seen @ seen.T)
+    optical = wave_aa >= _COMPONENTS_FROM_AA
+    seen /= seen[:, optical].mean(axis=1, keepdims=True)
+    _, vectors = np.linalg.eigh(seen[:, optical] @ seen[:, optical].T)
     components = vectors[:, ::-1][:, :N_STARS].T @ seen
-    components *= np.sign(components.mean(axis=1, keepdims=True))
-    scaled: FloatArray = components / np.sqrt((components**2).mean(axis=1, keepdims=True))
+    components *= np.sign(components[:, optical].mean(axis=1, keepdims=True))
+    scaled: FloatArray = components / np.sqrt((components[:, optical] ** 2).mean(axis=1, keepdims=True))
     return scaled
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from fiberless.evaluation.sky.table import LICENSED_SOURCES, RealGalaxies
+from fiberless.evaluation.sky.table import LICENSED_SOURCES, SPECTRAL_CLASSES, RealGalaxies
 
 __all__ = ["cut_licensed"]
 
@@ -20,6 +20,9 @@ def cut_licensed(galaxies: RealGalaxies, out: Path) -> int:
     kept = galaxies.take(known)
     columns = {
         "source": np.array([LICENSED_SOURCES.index(name) for name in kept.source.tolist()], np.uint8),
+        "spectral_class": np.array(
+            [SPECTRAL_CLASSES.index(name) for name in kept.spectral_class.tolist()], np.uint8
+        ),
         "redshift": kept.redshift.astype(np.float32),
         "r_mag": kept.magnitudes[:, 2].astype(np.float32),
         "colours": np.ascontiguousarray(-np.diff(kept.magnitudes, axis=1).astype(np.float16)),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from fiberless.evaluation.sky.percentiles import PercentileRow, compare_percenti
 from fiberless.evaluation.sky.photo_z import INNER_REDSHIFTS, RedshiftScore, learn, learn_across, score
 from fiberless.evaluation.sky.table import RealGalaxies, read_galaxies, shipped_galaxies
 from fiberless.evaluation.sky.two_sample import Separation, features, like_source, separation
+
+if TYPE_CHECKING:
+    from fiberless.evaluation.sky.twin_report import Twins
 
 __all__ = ["COMPARED_REDSHIFTS", "FEWEST", "Sky", "SkyOptions", "compare_with_sky", "write_figures"]
 
@@ -146,10 +149,12 @@ def compare_with_sky(
     )
 
 
-def write_figures(sky: Sky, folder: Path, *, text: str, command: str) -> None:
-    """Write `sky.json` and `sky.md`."""
+def write_figures(sky: Sky, folder: Path, *, text: str, command: str, twins: "Twins | None" = None) -> None:
+    """Write `sky.json` and `sky.md`; figures of a model on twins under `twins`."""
     folder.mkdir(parents=True, exist_ok=True)
     document = {"command": command, **sky.as_dict()}
+    if twins is not None:
+        document["twins"] = _plain(twins)
     (folder / "sky.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (folder / "sky.md").write_text(text + "\n", encoding="utf-8")
 

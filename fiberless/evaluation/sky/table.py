@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from astropy.coordinates import SkyCoord
 from safetensors.numpy import load_file
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
@@ -26,6 +27,7 @@ __all__ = [
     "LICENSED_SOURCES",
     "OBSERVED_MAGNITUDES",
     "REQUIRED_COLUMNS",
+    "SPECTRAL_CLASSES",
     "RealGalaxies",
     "pooled_photometry",
     "read_columns",
@@ -42,7 +44,10 @@ LICENSED_SOURCES: Final = ("star_qso_galaxy", "mlz_mgs")
 """Sources of the shipped rows, in the order of their numbers in the file."""
 COLOUR_RANGE: Final = ((-0.5, 3.5), (-0.5, 2.0), (-0.5, 1.2), (-0.8, 1.2))
 """u−g, g−r, r−i, i−z of galaxies; beyond it a catalogue's photometry has failed."""
+SPECTRAL_CLASSES: Final = ("", "NONE", "STARFORMING", "STARBURST", "AGN", "BROADLINE")
+"""First word of the survey's sub-class; "NONE" where a source with classes gives none, "" where unknown."""
 _MAGNITUDE_RANGE: Final = (5.0, 35.0)
+_SAME_OBJECT_ARCSEC: Final = 2.0
 _SHIPPED: Final = "licensed_galaxies.safetensors"
 _Strings: TypeAlias = npt.NDArray[np.str_]
 
@@ -59,6 +64,10 @@ class RealGalaxies:
     ebv : (N,) mag, E(B−V) of the library's map; NaN without a position
     log_stellar_mass : (N,) of M☉
     sigma_kms : (N,) stellar velocity dispersion in the survey's fibre
+    r50_arcsec : (N,) half-light radius in r along the major axis, the PSF taken out
+    axis_ratio : (N,) minor over major axis in r
+    spectral_class : (N,) class of the survey's spectrum, one of `SPECTRAL_CLASSES`
+    matched_sigma_kms : (N,) `sigma_kms` of the galaxy, in whichever source lists it
 
     """
 
@@ -68,6 +77,10 @@ class RealGalaxies:
     ebv: FloatArray
     log_stellar_mass: FloatArray
     sigma_kms: FloatArray
+    r50_arcsec: FloatArray
+    axis_ratio: FloatArray
+    spectral_class: _Strings
+    matched_sigma_kms: FloatArray
 
     def __len__(self) -> int:
         return len(self.redshift)
@@ -141,13 +154,20 @@ def galaxies_of(columns: Mapping[str, npt.NDArray[Any]]) -> RealGalaxies:
     if dusty is not None:
         magnitudes[dusty] -= ebv[dusty, None] * EXTINCTION_PER_EBV
     sigma = _number(columns, "sigma", n)
+    sigma = np.where(sigma > 0, sigma, np.nan)
+    r50, axis_ratio = _shape(columns, n)
+    source = columns["src"].astype(str)
     return RealGalaxies(
-        source=columns["src"].astype(str),
+        source=source,
         redshift=_number(columns, "zspec", n),
         magnitudes=magnitudes,
         ebv=ebv,
         log_stellar_mass=_number(columns, "logm", n),
-        sigma_kms=np.where(sigma > 0, sigma, np.nan),
+        sigma_kms=sigma,
+        r50_arcsec=r50,
+        axis_ratio=axis_ratio,
+        spectral_class=_spectral_class(columns, source),
+        matched_sigma_kms=_of_same_object(sigma, _number(columns, "ra", n), _number(columns, "dec", n)),
     )
 
 
@@ -167,6 +187,10 @@ def shipped_galaxies() -> RealGalaxies:
         ebv=unknown,
         log_stellar_mass=unknown,
         sigma_kms=unknown,
+        r50_arcsec=unknown,
+        axis_ratio=unknown,
+        spectral_class=np.array(SPECTRAL_CLASSES)[columns["spectral_class"]],
+        matched_sigma_kms=unknown,
     )
 
 
@@ -195,3 +219,49 @@ def _reddening(ra_deg: FloatArray, dec_deg: FloatArray) -> FloatArray:
     if known.any():
         ebv[known] = galactic_ebv_map(ra_deg[known], dec_deg[known])
     return ebv
+
+
+def _shape(columns: Mapping[str, npt.NDArray[Any]], n: int) -> tuple[FloatArray, FloatArray]:
+    """Half-light radius and axis ratio: `r50` and `ba`, else between those of the two model profiles.
+
+    The weight of the de Vaucouleurs profile is the chance of an elliptical galaxy, a half if unknown.
+    """
+    elliptical = _number(columns, "p_el", n)
+    share = np.where(np.isfinite(elliptical), elliptical, 0.5)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_de_vaucouleurs, log_exponential = (
+            np.log10(_number(columns, name, n)) for name in ("devrad_r", "exprad_r")
+        )
+        between = 10 ** (share * log_de_vaucouleurs + (1 - share) * log_exponential)
+    ratio = share * _number(columns, "devab_r", n) + (1 - share) * _number(columns, "expab_r", n)
+    given_r50, given_ratio = _number(columns, "r50", n), _number(columns, "ba", n)
+    r50 = np.where(given_r50 > 0, given_r50, between)
+    axis_ratio = np.where(given_ratio > 0, given_ratio, ratio)
+    sound = np.isfinite(r50) & (r50 > 0) & np.isfinite(axis_ratio) & (axis_ratio > 0) & (axis_ratio <= 1)
+    return np.where(sound, r50, np.nan), np.where(sound, axis_ratio, np.nan)
+
+
+def _spectral_class(columns: Mapping[str, npt.NDArray[Any]], source: _Strings) -> _Strings:
+    """First words of `subclass`; in a source with classes, a row without one is "NONE"."""
+    if "subclass" not in columns:
+        return np.full(len(source), "", dtype="<U16")
+    words = [str(value).split()[0] if value else "" for value in columns["subclass"].tolist()]
+    known = np.array([word if word in SPECTRAL_CLASSES[2:] else "" for word in words], dtype="<U16")
+    classified = np.isin(source, np.unique(source[known != ""]))
+    return np.where(classified & (np.array(words, dtype="<U16") == ""), "NONE", known)
+
+
+def _of_same_object(values: FloatArray, ra_deg: FloatArray, dec_deg: FloatArray) -> FloatArray:
+    """Values of each row, else of the nearest row within 2" that has one."""
+    placed = np.isfinite(ra_deg) & np.isfinite(dec_deg)
+    giving, asking = (
+        np.flatnonzero(placed & np.isfinite(values)),
+        np.flatnonzero(placed & ~np.isfinite(values)),
+    )
+    found = values.copy()
+    if len(giving) and len(asking):
+        positions = SkyCoord(ra_deg, dec_deg, unit="deg")
+        nearest, distance, _ = positions[asking].match_to_catalog_sky(positions[giving])
+        same = distance.arcsec < _SAME_OBJECT_ARCSEC
+        found[asking[same]] = values[giving[nearest[same]]]
+    return found

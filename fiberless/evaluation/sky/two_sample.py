@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from fiberless.arrays import BoolArray, FloatArray
 from fiberless.datasets.mock_report.photometry import Photometry
 
-__all__ = ["LARGEST", "Separation", "area_under_curve", "features", "like_source", "separation"]
+__all__ = ["LARGEST", "Separation", "area_under_curve", "auc_error", "features", "like_source", "separation"]
 
 LARGEST: Final = 4000
 """Galaxies taken of each sample: AUC grows with their number, so that all figures have the same."""
@@ -62,7 +62,7 @@ def separation(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Separ
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     chance = cross_val_predict(model, np.concatenate(rows), is_second, cv=folds, method="predict_proba")
     auc = area_under_curve(chance[:, 1], is_second)
-    return Separation(n=n, auc=auc, error=_auc_error(auc, n))
+    return Separation(n=n, auc=auc, error=auc_error(auc, n, n))
 
 
 def area_under_curve(score: FloatArray, positive: BoolArray) -> float:
@@ -72,6 +72,13 @@ def area_under_curve(score: FloatArray, positive: BoolArray) -> float:
     n_negative = len(positive) - n_positive
     above = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
     return float(above / (n_positive * n_negative))
+
+
+def auc_error(auc: float, n_positive: int, n_negative: int) -> float:
+    """Standard error of an area under the curve (Hanley & McNeil 1982, Radiology 143, 29)."""
+    both, pair = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (n_positive - 1) * (both - auc**2) + (n_negative - 1) * (pair - auc**2)
+    return float(np.sqrt(variance / (n_positive * n_negative)))
 
 
 def like_source(mock: Photometry, real: Photometry, *, seed: int = 0) -> Photometry:
@@ -109,10 +116,3 @@ def _inside(sample: Photometry, cell: _Cell) -> BoolArray:
     in_r = (sample.r_mag >= r_low) & (sample.r_mag < r_high)
     inside: BoolArray = in_r & (sample.redshift >= z_low) & (sample.redshift < z_high)
     return inside
-
-
-def _auc_error(auc: float, n: int) -> float:
-    """Standard error for n positives and n negatives."""
-    both, pair = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = auc * (1 - auc) + (n - 1) * (both - auc**2) + (n - 1) * (pair - auc**2)
-    return float(np.sqrt(variance) / n)

@@ -12,7 +12,15 @@ from astropy.utils.exceptions import AstropyWarning
 from fiberless.arrays import FloatArray, IntArray
 from fiberless.errors import UsageError
 
-__all__ = ["BRIGHT_SKY", "PipelineLine", "PipelineValues", "SdssSpectrum", "is_sdss", "read_sdss"]
+__all__ = [
+    "BRIGHT_SKY",
+    "PipelineLine",
+    "PipelineValues",
+    "SdssSpectrum",
+    "is_sdss",
+    "read_sdss",
+    "sdss_spectrum",
+]
 
 BRIGHT_SKY: Final = 1 << 23
 """Bit of `and_mask`: sky too bright for its subtraction in all exposures; the pipeline skips such pixels."""
@@ -60,7 +68,8 @@ class SdssSpectrum:
     ivar : (L,) inverse variance, 0 where a pixel is not to be used
     and_mask : (L,) bits set in all exposures; zeros in files without
     header : of the primary HDU
-    pipeline : None in files without HDU 2
+    pipeline : None in files without the pipeline's results
+    notes : what was found and is not understood
 
     """
 
@@ -70,12 +79,14 @@ class SdssSpectrum:
     and_mask: IntArray
     header: fits.Header
     pipeline: PipelineValues | None
+    notes: tuple[str, ...] = ()
 
 
 def is_sdss(hdus: fits.HDUList) -> bool:
-    """Whether HDU 1 is the table of a spec file."""
-    names = getattr(getattr(hdus[1], "columns", None), "names", None) if len(hdus) > 1 else None
-    return {"loglam", "flux", "ivar"} <= {str(name).lower() for name in names or ()}
+    """Whether HDU 1 is the table of a spec file, and of no other survey or program that uses its names."""
+    names = {name.lower() for name in _names(hdus[1])} if len(hdus) > 1 else set()
+    is_foreign = "mask" in names or "LAMOST" in str(hdus[0].header.get("TELESCOP", "")).upper()
+    return {"loglam", "flux", "ivar"} <= names and not is_foreign
 
 
 def read_sdss(path: Path) -> SdssSpectrum:
@@ -89,42 +100,69 @@ def read_sdss(path: Path) -> SdssSpectrum:
     """
     try:
         with warnings.catch_warnings(action="ignore", category=AstropyWarning), fits.open(path) as hdus:
-            coadd = hdus[1].data
-            flux = coadd["flux"].astype(np.float64)
-            has_mask = "and_mask" in hdus[1].columns.names
-            return SdssSpectrum(
-                wave_aa=10 ** coadd["loglam"].astype(np.float64),
-                flux=flux,
-                ivar=coadd["ivar"].astype(np.float64),
-                and_mask=coadd["and_mask"].astype(np.int64) if has_mask else np.zeros(flux.shape, np.int64),
-                header=hdus[0].header.copy(),
-                pipeline=_pipeline(hdus),
-            )
+            return sdss_spectrum(hdus)
     except _FAULTS as error:
         raise UsageError("not-a-spectrum", f"{path.name}: {error}") from error
 
 
-def _pipeline(hdus: fits.HDUList) -> PipelineValues | None:
-    if len(hdus) < 3 or "CLASS" not in hdus[2].columns.names:
-        return None
-    row, names = hdus[2].data[0], set(hdus[2].columns.names)
+def sdss_spectrum(hdus: fits.HDUList) -> SdssSpectrum:
+    """Spectrum of an open spec file; the pipeline's results are optional, wherever they stand."""
+    coadd = hdus[1].data
+    flux = coadd["flux"].astype(np.float64)
+    names = {str(name).lower() for name in hdus[1].columns.names}
+    pipeline, notes = _pipeline(hdus)
+    return SdssSpectrum(
+        wave_aa=10 ** coadd["loglam"].astype(np.float64),
+        flux=flux,
+        ivar=coadd["ivar"].astype(np.float64),
+        and_mask=(
+            coadd["and_mask"].astype(np.int64) if "and_mask" in names else np.zeros(flux.shape, np.int64)
+        ),
+        header=hdus[0].header.copy(),
+        pipeline=pipeline,
+        notes=notes,
+    )
+
+
+def _pipeline(hdus: fits.HDUList) -> tuple[PipelineValues | None, tuple[str, ...]]:
+    """Values of the first table with CLASS and Z, and what of it is not understood."""
+    for hdu in hdus[2:]:
+        names = _names(hdu)
+        if not {"CLASS", "Z"} <= names or not hdu.header.get("NAXIS2", 0):
+            continue
+        row = hdu.data[0]
+        try:
+            return _values(row, names, _lines(hdus)), ()
+        except _FAULTS as error:
+            note = f"the pipeline's values in {hdu.name or 'HDU 2'} are not understood: {error}"
+            return None, (note,)
+    return None, ()
+
+
+def _names(hdu: Any) -> set[str]:
+    # from the cards: the columns themselves are slow to make, and files have many tables
+    header = hdu.header
+    return {str(header.get(f"TTYPE{i + 1}", "")).strip().upper() for i in range(header.get("TFIELDS", 0))}
+
+
+def _values(row: Any, names: set[str], lines: dict[str, PipelineLine]) -> PipelineValues:
     return PipelineValues(
         kind=str(row["CLASS"]).strip(),
         redshift=float(row["Z"]),
-        warning=int(row["ZWARNING"]),
+        warning=int(row["ZWARNING"]) if "ZWARNING" in names else 0,
         sigma_kms=float(row["VDISP"]) if "VDISP" in names else 0.0,
         sigma_error_kms=float(row["VDISP_ERR"]) if "VDISP_ERR" in names else 0.0,
         synthetic_nmgy=tuple(map(float, row["SPECTROFLUX"])) if "SPECTROFLUX" in names else (),
-        lines=_lines(hdus),
+        lines=lines,
     )
 
 
 def _lines(hdus: fits.HDUList) -> dict[str, PipelineLine]:
-    """Line fits of HDU 3; files without them hold single exposures there, or nothing."""
-    columns: Any = getattr(hdus[3], "columns", None) if len(hdus) > 3 else None
-    if columns is None or "LINEAREA" not in columns.names:
+    """Line fits of the first table that has any; lite and later files may have none."""
+    table: Any = next((hdu for hdu in hdus[2:] if {"LINENAME", "LINEAREA"} <= _names(hdu)), None)
+    if table is None:
         return {}
     return {
         str(row["LINENAME"]).strip(): PipelineLine(float(row["LINEAREA"]), float(row["LINEAREA_ERR"]))
-        for row in hdus[3].data
+        for row in table.data
     }

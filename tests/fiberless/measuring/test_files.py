@@ -5,14 +5,18 @@ from io import StringIO
 
 import numpy as np
 import pytest
+from astropy import units
 from astropy.io import fits
 from astropy.table import Table
 from rich.console import Console
 from typer.testing import CliRunner
 
+from fiberless.astro.lines import line
+from fiberless.astro.wavelength import LIGHT_SPEED_KMS
 from fiberless.cli import app
 from fiberless.contract.properties import Flag
 from fiberless.errors import UsageError
+from fiberless.measuring import files
 from fiberless.measuring.document import MeasuredSpectrum
 from fiberless.measuring.files import measure_file
 from fiberless.measuring.plot import plot_measured
@@ -212,3 +216,68 @@ def test_the_command_writes_plots_beside_the_table(write_sdss, tmp_path):
 def test_a_wrong_output_is_refused_before_the_work(write_sdss, tmp_path):
     result = run(write_sdss(), "--out", tmp_path / "out.xlsx")
     assert isinstance(result.exception, UsageError)
+
+
+def test_one_infinite_error_is_one_pixel_left_out(galaxy, tmp_path):
+    path = tmp_path / "infinite.csv"
+    error = galaxy.error.copy()
+    error[[100, 2000]] = np.inf, np.nan
+    Table({"wave": galaxy.wave_aa, "flux": galaxy.flux, "error": error}).write(path)
+    measured = measure_file(path)
+    assert list(np.flatnonzero(measured.source.spectrum.mask)) == [100, 2000]
+    assert measured.document.lines["Halpha"].flux.value == pytest.approx(HALPHA, rel=0.05)
+
+
+def test_any_fault_of_one_file_is_its_own_message(write_sdss, write_csv, monkeypatch):
+    """Even one that nobody foresaw: the run goes on, and the exit code says that one is missing."""
+    read = files.read_spectrum_file
+
+    def faulty(path, **options):
+        if path.suffix == ".csv":
+            raise ZeroDivisionError("nobody foresaw this")
+        return read(path, **options)
+
+    monkeypatch.setattr(files, "read_spectrum_file", faulty)
+    result = run(write_csv(), write_sdss(), "--json")
+    assert result.exit_code == 1
+    assert "galaxy.csv: ZeroDivisionError: nobody foresaw this" in result.stderr
+    assert '"file":"spec-1-2-3.fits"' in result.stdout
+
+
+def test_relative_fluxes_have_no_trusted_luminosity(galaxy, tmp_path):
+    path = tmp_path / "counts.ecsv"
+    columns = {"wave": galaxy.wave_aa, "flux": galaxy.flux * units.ct, "error": galaxy.error * units.ct}
+    Table(columns).write(path)
+    quantities = measure_file(path).document.quantities
+    assert quantities["log_sfr_halpha"].flag is Flag.LOW_CONFIDENCE
+    assert quantities["magnitudes.r"].flag is Flag.LOW_CONFIDENCE
+    assert quantities["balmer_decrement"].flag is Flag.OK
+
+
+def test_a_starburst_with_hardly_any_continuum_is_measured_with_a_flag(tmp_path):
+    """S/N 0.5 a pixel of the continuum; Hβ 300 and case-B Hα, [O III] 5007 five times Hβ."""
+    wave_aa = 10 ** (3.58 + 1e-4 * np.arange(3840))
+    flux = (wave_aa / 5250) ** -1.2
+    lines = {
+        "OII_3730": 1.9,
+        "Hgamma": 0.47,
+        "Hbeta": 1.0,
+        "OIII_4960": 1.678,
+        "OIII_5008": 5.0,
+        "Halpha": 2.86,
+    }
+    for name, share in lines.items():
+        centre = line(name).wave_aa * 1.05
+        width = centre * 100 / LIGHT_SPEED_KMS
+        flux = flux + 300 * share / (width * np.sqrt(2 * np.pi)) * np.exp(
+            -0.5 * ((wave_aa - centre) / width) ** 2
+        )
+    path = tmp_path / "starburst.csv"
+    noise = np.random.default_rng(1).standard_normal(wave_aa.size)
+    Table({"wave": wave_aa, "flux": flux + 2 * noise, "err": np.full(wave_aa.size, 2.0)}).write(path)
+    document = measure_file(path).document
+    assert document.redshift.value == pytest.approx(0.05, abs=1e-4)
+    assert document.redshift.flag is Flag.LOW_CONFIDENCE
+    assert document.redshift_issues == ()
+    assert any("pattern of its emission lines, in spite of low_snr" in note for note in document.notes)
+    assert document.lines["Halpha"].flux.value == pytest.approx(858, rel=0.05)

@@ -131,3 +131,17 @@ def test_real_dispersions_agree_with_the_survey_within_errors():
     assert len(pulls) == 8
     assert np.mean(np.abs(pulls) < 2) >= 0.8
     assert np.median(ratios) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize(("metals", "age", "flagged"), [(5, 28, True), (5, 18, True), (3, 22, False)])
+def test_populations_at_the_end_of_the_library_are_flagged(metals, age, flagged):
+    """[M/H] = 0.40 is the richest, 12.4 Gyr the oldest; −0.40 at 3.1 Gyr is inside."""
+    ssp = load_ssp()
+    wave_aa = 10 ** (3.581 + 1e-4 * np.arange(3840))
+    stars = ssp.flux[metals, age] / ssp.flux[metals, age].mean()
+    flux = 25 * np.interp(wave_aa / (1 + REDSHIFT), ssp.wave_aa, stars)
+    flux = flux + np.random.default_rng(2).standard_normal(flux.size)
+    pixels = PixelFlux.of(wave_aa, flux[None], np.ones((1, flux.size)))
+    found = stellar_measurements(pixels, REDSHIFT)
+    for name in ("stellar_age", "stellar_metallicity", "log_ml_living_r"):
+        assert (found[name].flag is Flag.LOW_CONFIDENCE) is flagged, name

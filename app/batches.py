@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -12,6 +12,7 @@ from app.batch_input.reading import BatchInput, ImageFile
 from app.batch_input.rows import as_object_id, failed_row, row_name
 from app.service import Service
 from fiberless.contract import Batch, PredictionRequest, prediction_id
+from fiberless.contract.cost import check_cost
 from fiberless.contract.manifest import Manifest
 from fiberless.errors import TransientError, UsageError
 from fiberless.images.fits.read import read_cutout
@@ -33,28 +34,49 @@ def accept_batch(service: Service, given: BatchInput, *, owner: str, idempotency
     Raises
     ------
     UsageError
-        `unknown-model`, `idempotency-conflict`, `body-too-large`, and what is wrong with the whole table.
+        `unknown-model`, `too-expensive`, `idempotency-conflict`, `body-too-large`, and what is wrong with the
+        whole table.
     TransientError
-        `storage-unavailable`.
+        `queue-full`, `storage-unavailable`.
 
     """
-    if given.options.object_id is not None:
-        raise UsageError("invalid-parameter", "object_id: each row of a batch has its own")
-    manifest = service.manifest(given.options.model)
-    options = given.options.model_copy(update={"model": manifest.version})
-    head = BatchHead(owner, options, given.queue, idempotency_key, given.sha256)
-    begun = _begin(service, head)
-    if not begun.is_new:
-        return service.store.batches.get(begun.id, owner=owner)
-    try:
-        n_rows = _Intake(service, manifest, head, begun.id).add_all(given.rows)
-        batch = service.store.batches.open(begun.id, n_rows=n_rows)
-    except BaseException:
-        with suppress(TransientError):  # then the sweeper finds it
-            service.store.batches.abandon(begun.id)
-        raise
+    options, rows = given.read()
+    with closing(rows):
+        if options.object_id is not None:
+            raise UsageError("invalid-parameter", "object_id: each row of a batch has its own")
+        manifest = service.manifest(options.model)
+        options = options.model_copy(update={"model": manifest.version})
+        check_cost(options, manifest, most=service.settings.max_cost)
+        head = BatchHead(owner, options, given.queue, idempotency_key, given.sha256)
+        _check_room(service, owner)
+        begun = _begin(service, head)
+        if not begun.is_new:
+            return service.store.batches.get(begun.id, owner=owner)
+        batch = _write_down(service, manifest, head, begun.id, rows)
     _let_in_first(service, given.queue)
     return batch
+
+
+def _check_room(service: Service, owner: str) -> None:
+    most = service.settings.max_waiting_rows_per_owner
+    waiting = service.store.batches.waiting_rows(owner)
+    if waiting >= most:
+        raise TransientError(
+            "queue-full", f"{waiting} rows of your batches wait, {most} may; ask again later"
+        )
+
+
+def _write_down(
+    service: Service, manifest: Manifest, head: BatchHead, batch_id: str, rows: Iterable[BatchRow | ImageFile]
+) -> Batch:
+    """The batch with all its rows; on any error it is given up."""
+    try:
+        n_rows = _Intake(service, manifest, head, batch_id).add_all(rows)
+        return service.store.batches.open(batch_id, n_rows=n_rows)
+    except BaseException:
+        with suppress(TransientError):  # then the sweeper finds it
+            service.store.batches.abandon(batch_id)
+        raise
 
 
 async def wait_for_batch(service: Service, batch_id: str, *, owner: str, seconds: float) -> Batch:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from app.http.links import Links
 from app.http.problems import usage_error
-from app.http.strict_json import parse_json
+from app.http.strict_json import read_json
 from app.schemas.documents import (
     LookupAnswer,
     NeighbourEntry,
@@ -22,8 +23,20 @@ from app.schemas.examples import LOOKUP_EXAMPLE
 from fiberless.errors import UsageError
 from fiberless.service.storage import ConePage, PredictionSummary, Store
 
-__all__ = ["LOOKUP_REQUEST", "ObjectLookupDep", "lookup", "object_document", "object_page"]
+__all__ = [
+    "LOOKUP_REQUEST",
+    "MAX_RADIUS_ARCSEC",
+    "ObjectLookupDep",
+    "lookup",
+    "object_document",
+    "object_page",
+]
 
+MAX_RADIUS_ARCSEC: Final = 36_000.0
+"""Ten degrees: a page of a cone looks at all that lies in it."""
+
+_MOST_BYTES: Final = 2**18
+"""Of a list of 1000 names."""
 LOOKUP_REQUEST: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -39,7 +52,7 @@ async def _names_to_look_up(request: Request) -> ObjectLookup:
     if media != "application/json":
         raise UsageError("unsupported-media-type", 'send application/json: {"ids": ["…"]}')
     try:
-        return ObjectLookup.model_validate(parse_json(await request.body()), strict=True)
+        return ObjectLookup.model_validate(await read_json(request, max_bytes=_MOST_BYTES), strict=True)
     except ValidationError as error:
         raise usage_error(error) from error
 
@@ -57,17 +70,25 @@ def object_document(store: Store, object_id: str, *, owner: str, links: Links) -
 
     """
     summaries = store.objects.predictions_of(object_id, owner=owner)
-    if not summaries:
+    newest = _newest_document(store, summaries, links)
+    if newest is None:
         raise UsageError(
             "not-found",
             f"there is no prediction of {object_id} yet; POST its image to /api/v1/predictions with the "
             f'option object_id, or {{"target": {{"object_id": "{object_id}"}}}} if a survey knows the name',
         )
     entries = [_prediction_entry(summary, links).model_dump(mode="json") for summary in summaries]
-    newest = links.added_to(store.predictions.document(summaries[0].id), summaries[0].id)
     # The stored document goes in as it is: parsing 300 kB to write the same again would be the whole cost.
     head = json.dumps({"object_id": object_id, "predictions": entries})
     return head[:-1].encode() + b', "prediction": ' + newest + b"}"
+
+
+def _newest_document(store: Store, summaries: Sequence[PredictionSummary], links: Links) -> bytes | None:
+    """Document of the first of the predictions that can be read, with its links."""
+    for summary in summaries:
+        with suppress(UsageError):  # its files are lost: it counts as not stored
+            return links.added_to(store.predictions.document(summary.id), summary.id)
+    return None
 
 
 def object_page(page: ConePage, following: str | None, links: Links) -> ObjectPage:

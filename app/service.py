@@ -11,14 +11,16 @@ from typing import Annotated, Final, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from app.confinement import ReadingLimits
 from app.submission import Submission
 from fiberless.contract import QUEUE_PREDICT, Job, PredictionRequest, prediction_id
+from fiberless.contract.cost import check_cost
 from fiberless.contract.manifest import Manifest, list_versions, read_manifest, resolve_version
 from fiberless.errors import FatalError, FiberlessError, TransientError, UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
-from fiberless.service.storage import Store, SubmitJob
+from fiberless.service.storage import QueueLimits, Store, SubmitJob
 
 __all__ = ["Outcome", "Service", "ServiceDep", "get_service"]
 
@@ -73,13 +75,20 @@ class Service:
         """Run a drawing call in a thread, one at a time: matplotlib's text layout is not safe for several."""
         return await to_thread.run_sync(painter, *arguments, limiter=self.painters)
 
+    @property
+    def reading_limits(self) -> ReadingLimits:
+        """What reading one table may cost."""
+        return ReadingLimits(
+            memory_bytes=self.settings.table_memory_bytes, cpu_seconds=self.settings.table_cpu_seconds
+        )
+
     async def submit(self, submission: Submission, *, idempotency_key: str | None, owner: str) -> Outcome:
         """Find the prediction that is asked for, or write a job down for it.
 
         Raises
         ------
         UsageError
-            `unknown-model`, `idempotency-conflict`.
+            `unknown-model`, `too-expensive`, `idempotency-conflict`.
         TransientError
             `queue-full`, `storage-unavailable`.
 
@@ -88,13 +97,21 @@ class Service:
         known = await self.call(self._stored_prediction, submission, manifest, owner)
         if known is not None and idempotency_key is None:
             return Outcome(prediction_id=known)
+        if known is None:
+            check_cost(submission.options, manifest, most=self.settings.max_cost)
         request = _job_of(submission, manifest, idempotency_key, known, owner=owner)
-        job, created = await self.call(
-            partial(self.store.jobs.submit, request, max_queued=self.settings.max_queued)
-        )
+        limits = QueueLimits(self.settings.max_queued, self.settings.resolved_max_queued_per_owner)
+        write_down = partial(self.store.jobs.submit, request, limits=limits)
+        job, created = await self.call(write_down)
+        if not created and job.prediction_id and not await self._is_stored(job.prediction_id):
+            await self.call(self.store.jobs.forget_key, job.id)
+            job, created = await self.call(write_down)
         if created and not job.phase.is_final:
             self.job_queue.publish(job.id, request.queue)
         return Outcome(job=job, prediction_id=job.prediction_id)
+
+    async def _is_stored(self, prediction_id: str) -> bool:
+        return await self.call(self.store.predictions.exists, prediction_id)
 
     async def wait_for(self, job_id: str, seconds: float) -> Job:
         """The job as soon as it is final, or as it is when the time is over or the service closes."""
@@ -152,9 +169,11 @@ class Service:
             raise TransientError("not-ready", "the broker does not answer")
 
     def _check_worker(self) -> None:
-        ages = [beat.age_seconds for beat in self.store.heartbeats.recent() if beat.worker_kind == "predict"]
-        if not ages or min(ages) > _WORKER_SILENCE_SECONDS:
-            raise TransientError("not-ready", "no sign of life from a model worker")
+        beats = [beat for beat in self.store.heartbeats.recent() if beat.worker_kind == "predict"]
+        if any(beat.trouble is None and beat.age_seconds <= _WORKER_SILENCE_SECONDS for beat in beats):
+            return
+        trouble = next((f"; the last one said: {beat.trouble}" for beat in beats if beat.trouble), "")
+        raise TransientError("not-ready", f"no sign of life from a model worker{trouble}")
 
     def _stored_prediction(self, submission: Submission, manifest: Manifest, owner: str) -> str | None:
         if submission.cutout is None:

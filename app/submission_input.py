@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from app.given_target import GivenTarget
 from app.http.problems import usage_error
-from app.http.strict_json import parse_json
+from app.http.strict_json import parse_json, read_json
 from app.service import ServiceDep
 from app.submission import Submission
 from fiberless.astro.bands import BANDS
-from fiberless.contract import PredictionOptions, Target
+from fiberless.contract import PredictionOptions
 from fiberless.errors import UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.images.fits.read import read_band_files, read_cutout
@@ -43,7 +44,7 @@ class PredictionBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    target: Target
+    target: GivenTarget
     options: PredictionOptions = Field(default_factory=PredictionOptions)
 
 
@@ -61,7 +62,8 @@ async def read_submission(request: Request, service: ServiceDep) -> Submission:
         case "multipart/form-data":
             return await _read_multipart(request, service.parse)
         case "application/json":
-            return _read_json(await request.body(), query=request.query_params)
+            refuse_query(request.query_params)
+            return _of_json(await read_json(request))
         case _ if media in FITS_MEDIA_TYPES:
             options = query_options(request)
             return await _of_fits(await request.body(), options, service.parse)
@@ -79,9 +81,7 @@ async def _of_fits(data: bytes, options: PredictionOptions, parse: Parse) -> Sub
     return Submission(await parse(lambda: read_cutout(data)), None, options)
 
 
-def _read_json(data: bytes, *, query: Mapping[str, str]) -> Submission:
-    refuse_query(query)
-    document = parse_json(data)
+def _of_json(document: object) -> Submission:
     try:
         body = PredictionBody.model_validate(document, strict=True)
     except ValidationError as error:

@@ -39,7 +39,11 @@ class RunningService:
             time.sleep(0.05)
 
     def children(self) -> dict[str, psutil.Process]:
-        return {_name(child): child for child in psutil.Process(self.process.pid).children(recursive=True)}
+        """Processes of the stack by their names, without those that the front end reads tables in."""
+        everything = psutil.Process(self.process.pid).children(recursive=True)
+        return {
+            _name(child): child for child in everything if "multiprocessing" not in "".join(child.cmdline())
+        }
 
 
 def _name(process: psutil.Process) -> str:

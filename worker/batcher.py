@@ -8,69 +8,29 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, Queue
-from typing import Final, TypeAlias, TypeVar
+from typing import Final
 
 import structlog
 
-from fiberless.contract import QUEUE_PREDICT, ErrorReport, PredictionRequest, PredictionResult, Watch
-from fiberless.errors import FatalError, FiberlessError, TransientError
+from fiberless.contract import QUEUE_PREDICT, PredictionRequest
+from fiberless.errors import FiberlessError, TransientError
 from fiberless.service.storage import ClaimedJob, Store
+from worker.batch_writer import BatchWriter, insist
+from worker.claimed_batch import BatchLimits, ClaimedBatch
+from worker.faults import MachineFault, SuspectList
 from worker.lease_renewer import LeaseRenewer
-from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
+from worker.model_runner import ModelRunner
+from worker.reporter import ProgressReporter
 
-__all__ = ["BatchLimits", "Batcher", "DeviceLostError"]
+__all__ = ["Batcher"]
 
 _log = structlog.get_logger(__name__)
-_T = TypeVar("_T")
 _BATCHES_IN_FLIGHT: Final = 3
-_STORAGE_PAUSE_SECONDS: Final = 0.5
 _EXIT_HUNG: Final = 75
 _EXIT_BROKEN: Final = 70
-
-_Outcome: TypeAlias = PredictionResult | FiberlessError
-Predict: TypeAlias = Callable[[Sequence[PredictionRequest], Watch], Sequence[PredictionResult]]
-
-
-class DeviceLostError(BaseException):
-    """The accelerator is lost to this process, which must end. No `Exception`: no job is at fault."""
-
-
-@dataclass(frozen=True)
-class BatchLimits:
-    """How batches are made.
-
-    Parameters
-    ----------
-    batch_size : int
-        B, the most jobs predicted together.
-    wait_seconds : float
-        T, the longest wait for a batch to fill while the model is busy; an idle model never waits.
-    max_attempts : int
-        Claims after which a job is given up.
-    deadline_seconds : float
-        Longest call of the model; a longer one hangs, and ends the process.
-    report_seconds : float
-        Pause between two looks at how far jobs are and which were cancelled.
-
-    """
-
-    batch_size: int
-    wait_seconds: float
-    max_attempts: int
-    deadline_seconds: float
-    report_seconds: float = 0.5
-
-
-@dataclass(frozen=True)
-class _Batch:
-    lease_token: str
-    jobs: dict[str, ClaimedJob]
-    watch: BatchWatch
-    requests: dict[str, PredictionRequest] = field(default_factory=dict)
-    outcomes: dict[str, _Outcome] = field(default_factory=dict)
+_EXIT_SICK: Final = 69
 
 
 class Batcher:
@@ -78,10 +38,6 @@ class Batcher:
 
     Parameters
     ----------
-    predict : callable
-        Requests in, results out, in order; tells the `Watch` how far they are. Whatever it raises concerns
-        the whole batch, which is then halved until the culprit is alone (which also serves a device that is
-        out of memory). But `DeviceLostError` ends the process.
     abort : callable
         Ends the process at once with an exit code; a thread cannot be ended otherwise.
 
@@ -90,25 +46,29 @@ class Batcher:
     def __init__(
         self,
         store: Store,
-        predict: Predict,
+        runner: ModelRunner,
         *,
         renewer: LeaseRenewer,
         limits: BatchLimits,
         abort: Callable[[int], object] = os._exit,
     ) -> None:
         self._store = store
-        self._predict = predict
+        self._runner = runner
+        self._suspects = SuspectList(limits.suspect_seconds)
+        self._writer = BatchWriter(store, self._suspects, max_attempts=limits.max_attempts)
         self._renewer = renewer
         self._limits = limits
         self._abort = abort
         self._reporter = ProgressReporter(store, pause_seconds=limits.report_seconds)
         self._inbox: Queue[str | None] = Queue()
-        self._claimed: Queue[_Batch | None] = Queue()
-        self._predicted: Queue[_Batch | None] = Queue()
+        self._claimed: Queue[ClaimedBatch | None] = Queue()
+        self._predicted: Queue[ClaimedBatch | None] = Queue()
         self._room = threading.Semaphore(_BATCHES_IN_FLIGHT)
         self._waiting: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
-        self._busy_since: float | None = None
+        self._on_device: ClaimedBatch | None = None
+        self._stopping = threading.Event()
+        self._is_leaving = False
         self._closed = threading.Event()
         self._threads = [
             threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
@@ -128,6 +88,8 @@ class Batcher:
 
     def run(self, job_id: str) -> None:
         """Take a job and wait until it is dealt with, one way or another; its row tells which."""
+        if self._is_left_to_others(job_id):
+            return  # the sweeper tells them of it
         with self._lock:
             settled = self._waiting.get(job_id)
             if settled is None:
@@ -135,8 +97,20 @@ class Batcher:
                 self._inbox.put(job_id)
         settled.wait()
 
+    def _is_left_to_others(self, job_id: str) -> bool:
+        if self._stopping.is_set() or self._runner.fuse.trouble is not None:
+            return True
+        return job_id in self._suspects and insist(self._renewer.has_company)
+
+    def stop(self) -> None:
+        """Take no more, give back what has not begun, and what the model has not done after the grace."""
+        self._stopping.set()
+        hurry = threading.Timer(self._limits.grace_seconds, self._runner.hurry)
+        hurry.daemon = True
+        hurry.start()
+
     def close(self) -> None:
-        """Finish what was taken, then end the threads."""
+        """Finish what was taken, or give it back after `stop`; then end the threads."""
         self._inbox.put(None)
         for thread in self._threads:
             thread.join()
@@ -148,7 +122,25 @@ class Batcher:
             loop()
         except BaseException:  # noqa: BLE001  whatever it was, the thread is gone
             _log.exception("worker thread broke; the process ends")
-            self._abort(_EXIT_BROKEN)
+            self._leave(_EXIT_BROKEN)
+
+    def _leave(self, code: int, *, trouble: str | None = None) -> None:
+        """End the process, and give back all jobs but the one that the model works on alone.
+
+        If it works on several, each is tried alone from now on; unless the worker is known to be sick.
+        """
+        culprit = self._on_device if trouble is None else None
+        try:
+            if trouble is not None:
+                self._renewer.report_trouble(trouble)
+            for lease_token in self._renewer.held():
+                is_culprit = culprit is not None and culprit.lease_token == lease_token
+                if culprit is None or not is_culprit or len(culprit.jobs) > 1:
+                    self._store.leases.hand_back(lease_token, is_suspected=is_culprit)
+        except FiberlessError as error:
+            _log.warning("jobs left to the sweeper", reason=error.detail)
+        finally:
+            self._abort(code)
 
     # Collector
 
@@ -156,7 +148,11 @@ class Batcher:
         while (first := self._inbox.get()) is not None:
             self._room.acquire()  # more ids come in meanwhile, which makes full batches under load
             job_ids = self._gather(first)
-            taken = self._start_batch(job_ids)
+            if self._stopping.is_set():
+                self._room.release()
+                self._settle(job_ids)
+                continue
+            taken = self._start_batch(job_ids, self._claim_in_turn)
             self._go_through([job_id for job_id in job_ids if job_id not in taken])
         self._claimed.put(None)
 
@@ -177,13 +173,14 @@ class Batcher:
         return job_ids
 
     def _is_idle(self) -> bool:
-        return self._busy_since is None and self._claimed.empty()
+        return self._runner.busy_since is None and self._claimed.empty()
 
     def _go_through(self, job_ids: Sequence[str]) -> None:
         """Of jobs that could not be claimed together, run those tried before, each alone; forget the rest."""
-        if not job_ids:
+        if not job_ids or self._stopping.is_set():
+            self._settle(job_ids)
             return
-        retries = self._insist(
+        retries = insist(
             lambda: self._store.leases.retries(
                 job_ids, queue=QUEUE_PREDICT, max_attempts=self._limits.max_attempts
             )
@@ -196,7 +193,7 @@ class Batcher:
         """Run a job that was tried before with nothing else in flight: it may have killed its worker."""
         self._wait_for_empty_flight()
         self._room.acquire()
-        if not self._start_batch([job_id]):
+        if not self._start_batch([job_id], self._claim):
             self._settle([job_id])
         self._wait_for_empty_flight()
 
@@ -205,124 +202,113 @@ class Batcher:
             self._room.acquire()
         self._room.release(_BATCHES_IN_FLIGHT)
 
-    def _start_batch(self, job_ids: Sequence[str]) -> set[str]:
+    def _start_batch(
+        self, job_ids: Sequence[str], claim: Callable[[Sequence[str], str], list[ClaimedJob]]
+    ) -> set[str]:
         """Claim jobs and pass them on; their ids. Room must be taken; with none claimed it is given back."""
         lease_token = self._renewer.hold()
-        claimed = self._insist(
-            lambda: self._store.leases.claim(
-                job_ids,
-                lease_token=lease_token,
-                queue=QUEUE_PREDICT,
-                lease_seconds=self._renewer.lease_seconds,
-                max_attempts=self._limits.max_attempts,
-            )
-        )
+        claimed = claim(job_ids, lease_token)
         if not claimed:
             self._renewer.drop(lease_token)
             self._room.release()
             return set()
         jobs = {job.id: job for job in claimed}
-        batch = _Batch(lease_token, jobs, self._reporter.watch(lease_token, jobs))
+        batch = ClaimedBatch(lease_token, jobs, self._reporter.watch(lease_token, jobs))
         self._load_images(batch)
         self._claimed.put(batch)
         return set(batch.jobs)
 
-    def _load_images(self, batch: _Batch) -> None:
+    def _claim_in_turn(self, told: Sequence[str], lease_token: str) -> list[ClaimedJob]:
+        """As many jobs as were told of: those whose owners' turn it is, else those told of."""
+        chosen = insist(partial(self._store.leases.in_turn, told, queue=QUEUE_PREDICT, limit=len(told)))
+        claimed = self._claim(chosen, lease_token) if chosen else []
+        rest = [job_id for job_id in told if job_id not in chosen][: len(told) - len(claimed)]
+        return claimed + (self._claim(rest, lease_token, in_company=bool(claimed)) if rest else [])
+
+    def _claim(
+        self, job_ids: Sequence[str], lease_token: str, *, in_company: bool = False
+    ) -> list[ClaimedJob]:
+        return insist(
+            partial(
+                self._store.leases.claim,
+                job_ids,
+                lease_token=lease_token,
+                queue=QUEUE_PREDICT,
+                lease_seconds=self._renewer.lease_seconds,
+                max_attempts=self._limits.max_attempts,
+                in_company=in_company,
+            )
+        )
+
+    def _load_images(self, batch: ClaimedBatch) -> None:
+        self._load_all(batch)
+        faults = [fault for fault in batch.outcomes.values() if isinstance(fault, MachineFault)]
+        if faults:
+            self._runner.fuse.fail_by_machine(faults[0].detail)
+
+    def _load_all(self, batch: ClaimedBatch) -> None:
         for job in batch.jobs.values():
             try:
                 batch.requests[job.id] = PredictionRequest(
                     self._store.leases.load_cutout(job), job.options, job.owner
                 )
+            except TransientError as error:
+                batch.outcomes[job.id] = MachineFault(error.detail)
             except FiberlessError as error:
-                batch.outcomes[job.id] = error
+                batch.outcomes[job.id] = self._of_lost_image(error)
+
+    def _of_lost_image(self, error: FiberlessError) -> FiberlessError | MachineFault:
+        """An image is lost if others are there; where the store's mark is not either, it is another store."""
+        has_mark = insist(self._store.blobs.has_mark)
+        return error if has_mark else MachineFault(f"this is not the service's blob store: {error.detail}")
 
     # Model thread
 
     def _predict_forever(self) -> None:
         while (batch := self._claimed.get()) is not None:
-            batch.outcomes.update(self._outcomes(batch.requests, batch.watch))
-            self._busy_since = None
+            if not self._stopping.is_set():
+                self._on_device = batch
+                batch.outcomes.update(self._runner.run(batch.requests, batch.watch))
+                self._on_device = None
             self._predicted.put(batch)
         self._predicted.put(None)
-
-    def _outcomes(self, asked: dict[str, PredictionRequest], watch: BatchWatch) -> dict[str, _Outcome]:
-        """Results of the requests, or what is wrong with each; nothing of those that were cancelled."""
-        requests = {job_id: request for job_id, request in asked.items() if not watch.is_gone(job_id)}
-        if not requests:
-            return {}
-        self._busy_since = time.monotonic()
-        try:
-            results = self._predict(list(requests.values()), partial(watch.see, list(requests)))
-            return dict(zip(requests, results, strict=True))
-        except WorkStoppedError:
-            _log.info("stopped: all cancelled", jobs=len(requests))
-            return {}
-        except Exception as error:  # noqa: BLE001  any fault of a prediction is that job's own
-            if len(requests) == 1:
-                return dict.fromkeys(requests, _as_fiberless(error))
-            _log.warning("batch failed; trying its halves", size=len(requests), reason=repr(error))
-        # Outside of the handler, whose traceback would keep the batch's arrays alive.
-        pairs = list(requests.items())
-        middle = len(pairs) // 2
-        return self._outcomes(dict(pairs[:middle]), watch) | self._outcomes(dict(pairs[middle:]), watch)
 
     # Writer
 
     def _store_forever(self) -> None:
         while (batch := self._predicted.get()) is not None:
-            self._store_batch(batch)
+            self._writer.write(batch)
+            if self._stopping.is_set():
+                insist(partial(self._store.leases.hand_back, batch.lease_token))
             self._renewer.drop(batch.lease_token)
             self._reporter.forget(batch.lease_token)
             self._settle(batch.jobs)
             self._room.release()
+            self._leave_if_sick()
         self._closed.set()
 
-    def _store_batch(self, batch: _Batch) -> None:
-        results = {k: v for k, v in batch.outcomes.items() if isinstance(v, PredictionResult)}
-        if results:
-            stored = self._insist(lambda: self._store.predictions.finish_batch(batch.lease_token, results))
-            _log.info("predicted", jobs=len(stored), late=len(results) - len(stored))
-        for job_id, outcome in batch.outcomes.items():
-            if isinstance(outcome, FiberlessError):
-                self._store_error(batch, job_id, outcome)
-
-    def _store_error(self, batch: _Batch, job_id: str, error: FiberlessError) -> None:
-        """A passing fault is tried again as long as there are attempts; any other ends the job."""
-        _log.warning("job failed", job_id=job_id, slug=error.slug, detail=error.detail)
-        has_attempts = batch.jobs[job_id].attempt < self._limits.max_attempts
-        if isinstance(error, TransientError) and has_attempts:
-            self._insist(lambda: self._store.leases.release(job_id, batch.lease_token))
-        else:
-            self._insist(lambda: self._store.leases.fail(job_id, batch.lease_token, ErrorReport.of(error)))
+    def _leave_if_sick(self) -> None:
+        trouble = self._runner.fuse.trouble
+        if trouble is not None and not self._is_leaving:
+            self._is_leaving = True
+            _log.critical("this worker takes itself out", trouble=trouble)
+            self._leave(_EXIT_SICK, trouble=trouble)
 
     # Shared
 
     def _settle(self, job_ids: Sequence[str] | set[str] | dict[str, ClaimedJob]) -> None:
         with self._lock:
             for job_id in job_ids:
-                self._waiting.pop(job_id).set()
-
-    def _insist(self, action: Callable[[], _T]) -> _T:
-        """Wait for a storage that does not answer. Meanwhile tasks wait, so that no more are taken."""
-        while True:
-            try:
-                return action()
-            except TransientError as error:
-                _log.warning("storage does not answer", reason=error.detail)
-                time.sleep(_STORAGE_PAUSE_SECONDS)
+                settled = self._waiting.pop(job_id, None)
+                if settled is not None:  # nobody waits for one whose turn it was
+                    settled.set()
 
     def _watch_forever(self) -> None:
         """End the process when the model hangs: leases then run out, and the jobs run elsewhere."""
         while not self._closed.wait(min(1.0, self._limits.deadline_seconds / 4)):
-            since = self._busy_since
-            if since is not None and time.monotonic() - since > self._limits.deadline_seconds:
-                _log.critical("the model hangs; the process ends", seconds=self._limits.deadline_seconds)
-                self._abort(_EXIT_HUNG)
+            since = self._runner.busy_since
+            deadline_seconds = self._limits.deadline_seconds * self._runner.deadline_factor
+            if since is not None and time.monotonic() - since > deadline_seconds:
+                _log.critical("the model hangs; the process ends", seconds=deadline_seconds)
+                self._leave(_EXIT_HUNG)
                 return
-
-
-def _as_fiberless(error: Exception) -> FiberlessError:
-    if isinstance(error, FiberlessError):
-        return error
-    _log.error("prediction broke", exc_info=error)
-    return FatalError("internal-error", "the prediction broke; the log tells why")

@@ -31,13 +31,14 @@ class LeaseRenewer:
         self._worker_kind = worker_kind
         self._worker_id = worker_id
         self._held: set[str] = set()
+        self._trouble: str | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._renew_forever, name="lease-renewer", daemon=True)
 
     def start(self) -> None:
         """Leave the first heartbeat and begin."""
-        self._store.heartbeats.beat(self._worker_kind, self._worker_id)
+        self._beat()
         self._thread.start()
 
     def hold(self) -> str:
@@ -46,6 +47,26 @@ class LeaseRenewer:
         with self._lock:
             self._held.add(lease_token)
         return lease_token
+
+    def held(self) -> list[str]:
+        """Tokens that are renewed now."""
+        with self._lock:
+            return sorted(self._held)
+
+    def has_company(self) -> bool:
+        """Whether another worker of this kind is alive and well."""
+        return any(
+            beat.worker_kind == self._worker_kind
+            and beat.worker_id != self._worker_id
+            and beat.trouble is None
+            and beat.age_seconds <= self.lease_seconds
+            for beat in self._store.heartbeats.recent()
+        )
+
+    def report_trouble(self, trouble: str) -> None:
+        """Leave a last heartbeat, which says why this worker ends."""
+        self._trouble = trouble
+        self._beat()
 
     def drop(self, lease_token: str) -> None:
         """Renew a token no more."""
@@ -65,8 +86,9 @@ class LeaseRenewer:
                 _log.warning("leases not renewed", reason=error.detail)
 
     def _renew(self) -> None:
-        with self._lock:
-            held = sorted(self._held)
-        for lease_token in held:
+        for lease_token in self.held():
             self._store.leases.renew(lease_token, self.lease_seconds)
-        self._store.heartbeats.beat(self._worker_kind, self._worker_id)
+        self._beat()
+
+    def _beat(self) -> None:
+        self._store.heartbeats.beat(self._worker_kind, self._worker_id, trouble=self._trouble)

@@ -12,10 +12,12 @@ import torch
 
 from fiberless.astro.bands import N_BANDS
 from fiberless.contract import JobProgress, PredictionOptions, PredictionRequest, PredictionResult, Watch
+from fiberless.contract.cost import request_cost
 from fiberless.contract.manifest import read_manifest, resolve_version, verify_files
+from fiberless.errors import FiberlessError
 from fiberless.images.cutout import Cutout
 from fiberless.inference.predictor import Predictor, load_predictor
-from worker.batcher import DeviceLostError
+from worker.faults import DeviceLostError
 
 __all__ = ["ModelCache"]
 
@@ -74,6 +76,26 @@ class ModelCache:
             answers = _predict(self._take(version), [requests[place] for place in places], seen)
             results.update(zip(places, answers, strict=True))
         return [results[place] for place in range(len(requests))]
+
+    def probe(self, request: PredictionRequest) -> None:
+        """Predict a known galaxy with the model of a request; raises if that fails.
+
+        Raises
+        ------
+        DeviceLostError
+            As `predict`.
+
+        """
+        predictor = self._take(request.options.model or self.default_version)
+        _predict(predictor, [_warm_up_request(predictor.manifest.cutout_pixels)], None)
+
+    def cost(self, request: PredictionRequest) -> float:
+        """Cost of a request, see `fiberless.contract.cost`; 0 if its model is not here."""
+        try:
+            manifest = read_manifest(self._store, request.options.model or self.default_version)
+        except FiberlessError:
+            return 0.0
+        return request_cost(request.options, manifest)
 
     def _take(self, version: str) -> Predictor:
         if version not in self._predictors:

@@ -1,3 +1,3 @@
-"""From the bytes of a batch to its rows: JSON, CSV, ECSV, VOTable, Parquet, and several FITS files."""
+"""From the bytes of a batch to its rows: JSON, text, VOTable, Parquet, FITS tables, and FITS images."""
 
 __all__: list[str] = []

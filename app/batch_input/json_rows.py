@@ -11,6 +11,7 @@ from app.http.strict_json import parse_json
 from fiberless.contract import ObjectId, PredictionOptions
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow
+from fiberless.targets.angles import is_sexagesimal
 
 __all__ = ["BatchTarget", "json_rows", "read_json_batch"]
 
@@ -29,8 +30,12 @@ class BatchTarget(_Frozen):
     """
 
     id: str | int | None = Field(default=None, description="Your name for the row; also its object ID")
-    ra: Annotated[float, Field(ge=0, lt=360)] | None = Field(default=None, description="ICRS degrees")
-    dec: Annotated[float, Field(ge=-90, le=90)] | None = Field(default=None, description="ICRS degrees")
+    ra: Annotated[float, Field(ge=-360, le=360)] | str | None = Field(
+        default=None, description="ICRS degrees, or text like 02:33:25.2"
+    )
+    dec: Annotated[float, Field(ge=-90, le=90)] | str | None = Field(
+        default=None, description="ICRS degrees, or text like -00:09:20"
+    )
     object_id: ObjectId | None = Field(default=None, description="Name in a survey, e.g. sdss:1237…")
 
 
@@ -45,18 +50,24 @@ def read_json_batch(data: bytes, *, max_rows: int) -> tuple[list[Any], Predictio
 
     """
     if data.count(b",") > _COMMAS_A_ROW * max_rows:
-        raise UsageError("body-too-large", f"a batch may have at most {max_rows} rows")
-    document = parse_json(data)
+        raise _too_many(max_rows)
+    document = parse_json(data, max_bytes=len(data))
     if isinstance(document, list):
-        return document, PredictionOptions()
+        document = {"targets": document}
     if not isinstance(document, dict) or not {"targets"} <= set(document) <= {"targets", "options"}:
         raise UsageError("invalid-parameter", "send a list of targets, or an object with targets and options")
     if not isinstance(document["targets"], list):
         raise UsageError("invalid-parameter", "targets: must be a list")
+    if len(document["targets"]) > max_rows:
+        raise _too_many(max_rows)
     try:
         return document["targets"], PredictionOptions.model_validate(document.get("options", {}), strict=True)
     except ValidationError as error:
         raise usage_error(error) from error
+
+
+def _too_many(max_rows: int) -> UsageError:
+    return UsageError("body-too-large", f"a batch may have at most {max_rows} rows")
 
 
 def json_rows(targets: list[Any]) -> Iterator[BatchRow]:
@@ -90,6 +101,13 @@ def _mistake(target: dict[str, Any]) -> UsageError | None:
     if target.get("object_id") is not None:
         if position != [None, None] or not isinstance(target["object_id"], str):
             return UsageError("invalid-parameter", "give ra and dec, or else object_id as a text")
-    elif any(isinstance(value, bool) or not isinstance(value, float | int | None) for value in position):
-        return UsageError("invalid-coordinates", "ra and dec must be numbers")
+    elif not all(map(_is_angle, position)):
+        return UsageError("invalid-coordinates", "ra and dec must be numbers, or text like 02:33:25.2")
     return None
+
+
+def _is_angle(value: Any) -> bool:
+    """Whether a value may be an angle or none: a number, or sexagesimal text; no number in quotes."""
+    if isinstance(value, str):
+        return is_sexagesimal(value)
+    return isinstance(value, float | int | None) and not isinstance(value, bool)

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
-from app.batch_input.columns import TableField, find_columns
-from app.batch_input.text_rows import ecsv_fields
+from app.batch_input.ecsv_head import read_ecsv_head
+from app.batch_input.rows import table_rows
+from app.batch_input.table_gate import ASTROPY_HEAD
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow
+from fiberless.targets.columns import CellType, TableField, find_columns
 
 __all__ = ["parquet_rows"]
 
 _ROWS_AT_ONCE: Final = 4096
 _MOST_BYTES_A_COLUMN: Final = 2**28
-_ASTROPY_HEAD: Final = b"table_meta_yaml"
 
 
 def parquet_rows(stream: BinaryIO, *, max_rows: int) -> Iterator[BatchRow]:
@@ -36,7 +37,7 @@ def parquet_rows(stream: BinaryIO, *, max_rows: int) -> Iterator[BatchRow]:
             cells = dict(zip(names, (column.to_pylist() for column in batch.columns), strict=True))
             none = [None] * batch.num_rows
             by_place = [cells.get(name, none) for name in file.schema_arrow.names]
-            yield from (columns.row(row) for row in zip(*by_place, strict=True))
+            yield from table_rows(columns, zip(*by_place, strict=True))
     except UsageError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
@@ -55,9 +56,17 @@ def _check_size(metadata: Any, max_rows: int) -> None:
 
 
 def _fields(schema: Any) -> list[TableField]:
-    head = (schema.metadata or {}).get(_ASTROPY_HEAD)
-    units: dict[str, str] = {}
+    """Columns with what astropy wrote of them, if it did, else with the types of the file."""
+    head = (schema.metadata or {}).get(ASTROPY_HEAD)
+    known: dict[str, TableField] = {}
     if head is not None:
         text = "\n".join(f"# {line}" for line in ("", *head.decode(errors="replace").splitlines()))
-        units = {field.name: field.unit for field in ecsv_fields(text)[0]}
-    return [TableField(name, units.get(name, "")) for name in schema.names]
+        known = {field.name: field for field in read_ecsv_head(text).fields}
+    return [known.get(column.name, TableField(column.name, type=_type(column.type))) for column in schema]
+
+
+def _type(arrow_type: Any) -> CellType:
+    words = str(arrow_type)
+    if words.startswith(("string", "large_string", "string_view")):
+        return "text"
+    return "number" if words.startswith(("int", "uint", "float", "double", "halffloat", "decimal")) else ""

@@ -2,21 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
 from tempfile import SpooledTemporaryFile
-from typing import Annotated, BinaryIO, Final, TypeAlias, cast
+from typing import Annotated, BinaryIO, Final, cast
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from app.batch_input.json_rows import json_rows, read_json_batch
-from app.batch_input.parquet_rows import parquet_rows
-from app.batch_input.text_rows import text_rows
-from app.batch_input.votable_rows import votable_rows
+from app.batch_input.confined_rows import TableLimits, confined_json, confined_rows
+from app.batch_input.unpacked import TableKind
 from app.service import Service, ServiceDep
 from app.submission_input import form_options, query_options, refuse_query
 from fiberless.contract import QUEUE_FETCH, QUEUE_PREDICT, PredictionOptions
@@ -25,7 +23,7 @@ from fiberless.service.storage import BatchRow
 
 __all__ = ["TABLE_MEDIA_TYPES", "BatchInput", "BatchInputDep", "ImageFile", "read_batch"]
 
-TABLE_MEDIA_TYPES: Final = {
+TABLE_MEDIA_TYPES: Final[Mapping[str, TableKind]] = {
     "text/csv": "text",
     "text/ecsv": "text",
     "application/x-ecsv": "text",
@@ -34,6 +32,11 @@ TABLE_MEDIA_TYPES: Final = {
     "text/xml": "votable",
     "application/vnd.apache.parquet": "parquet",
     "application/x-parquet": "parquet",
+    "application/fits": "fits",
+    "image/fits": "fits",
+    "text/tab-separated-values": "text",
+    "text/plain": "text",
+    "application/gzip": "text",
 }
 _IN_MEMORY_BYTES: Final = 2**20
 _MAX_FIELDS: Final = 8
@@ -54,17 +57,17 @@ class BatchInput:
 
     Parameters
     ----------
-    options : common to all rows
     sha256 : hash of all that was asked for, whatever the multipart boundary
     queue : where the rows start
-    rows : rows that are ready, and images that are still to be read; may raise `bad-table` half way
+    read : options common to all rows, and the rows: those that are ready, and images that are still to be
+        read. May raise what is wrong with the whole, at once or half way; blocks. The iterator is to be
+        closed.
 
     """
 
-    options: PredictionOptions
     sha256: str
     queue: str
-    rows: Iterator[BatchRow | ImageFile]
+    read: Callable[[], tuple[PredictionOptions, Generator[BatchRow | ImageFile]]]
 
 
 async def read_batch(request: Request, service: ServiceDep) -> AsyncIterator[BatchInput]:
@@ -93,15 +96,12 @@ async def read_batch(request: Request, service: ServiceDep) -> AsyncIterator[Bat
         stream = cast("BinaryIO", body)
         if media == "application/json":
             refuse_query(request.query_params)
-            yield await service.call(_of_json, stream, sha256, service.settings.max_batch_rows)
+            yield BatchInput(sha256, QUEUE_FETCH, partial(confined_json, stream, _limits(service)))
         else:
-            yield _of_table(
-                stream, query_options(request), sha256, _rows_as(TABLE_MEDIA_TYPES[media], service)
-            )
+            yield _of_table(stream, query_options(request), sha256, TABLE_MEDIA_TYPES[media], service)
 
 
 BatchInputDep = Annotated[BatchInput, Depends(read_batch)]
-_ReadRows: TypeAlias = "partial[Iterator[BatchRow]]"
 
 
 async def _spool(request: Request, body: SpooledTemporaryFile[bytes]) -> str:
@@ -114,23 +114,17 @@ async def _spool(request: Request, body: SpooledTemporaryFile[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _of_json(body: BinaryIO, sha256: str, max_rows: int) -> BatchInput:
-    targets, options = read_json_batch(body.read(), max_rows=max_rows)
-    return BatchInput(options, sha256, QUEUE_FETCH, json_rows(targets))
+def _of_table(
+    stream: BinaryIO, options: PredictionOptions, sha256: str, kind: TableKind, service: Service
+) -> BatchInput:
+    def read() -> tuple[PredictionOptions, Generator[BatchRow]]:
+        return options, confined_rows(stream, kind, _limits(service))
+
+    return BatchInput(_combined(sha256, options), QUEUE_FETCH, read)
 
 
-def _of_table(stream: BinaryIO, options: PredictionOptions, sha256: str, read_rows: _ReadRows) -> BatchInput:
-    return BatchInput(options, _combined(sha256, options), QUEUE_FETCH, read_rows(stream))
-
-
-def _rows_as(kind: str, service: Service) -> _ReadRows:
-    match kind:
-        case "votable":
-            return partial(votable_rows, max_rows=service.settings.max_batch_rows)
-        case "parquet":
-            return partial(parquet_rows, max_rows=service.settings.max_batch_rows)
-        case _:
-            return partial(text_rows)
+def _limits(service: Service) -> TableLimits:
+    return TableLimits(service.settings.max_batch_rows, service.reading_limits)
 
 
 def _combined(sha256: str, options: PredictionOptions) -> str:
@@ -151,18 +145,17 @@ async def _of_form(form: FormData, service: Service) -> BatchInput:
     names = set(form) - {"options"}
     if names == {"table"}:
         (stream,) = _streams(form, ["table"], most=1)
-        kind = await service.call(_kind_of, stream)
         sha256 = await service.call(_digest, [stream])
-        return _of_table(stream, options, sha256, _rows_as(kind, service))
+        return _of_table(stream, options, sha256, "text", service)
     if not names or not names <= set(_FILE_PARTS):
         got = ", ".join(sorted(names))[:200] or "none"
         raise UsageError("bad-multipart", f"send FITS files as `image`, or one file `table`; got {got}")
     streams = _streams(form, _FILE_PARTS)
     sha256 = await service.call(_digest, streams)
     titles = [_title(part) for name in _FILE_PARTS for part in form.getlist(name)]
-    images = (ImageFile(title, stream) for title, stream in zip(titles, streams, strict=True))
+    files = [ImageFile(title, stream) for title, stream in zip(titles, streams, strict=True)]
     asked = hashlib.sha256(json.dumps([sha256, titles]).encode()).hexdigest()
-    return BatchInput(options, _combined(asked, options), QUEUE_PREDICT, images)
+    return BatchInput(_combined(asked, options), QUEUE_PREDICT, lambda: (options, (file for file in files)))
 
 
 def _streams(form: FormData, names: Sequence[str], *, most: int | None = None) -> list[BinaryIO]:
@@ -188,12 +181,3 @@ def _digest(streams: Sequence[BinaryIO]) -> str:
         whole.update(hashlib.file_digest(stream, "sha256").digest())  # type: ignore[arg-type]  # spooled
         stream.seek(0)
     return whole.hexdigest()
-
-
-def _kind_of(stream: BinaryIO) -> str:
-    """Kind of a table by its first bytes."""
-    head = stream.read(256)
-    stream.seek(0)
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    return "votable" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "text"

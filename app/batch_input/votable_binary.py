@@ -58,8 +58,8 @@ class BinaryField:
 
     @cached_property
     def fixed_count(self) -> int | None:
-        """Elements of a cell; None where each cell says it itself."""
-        if "*" in self.arraysize:
+        """Elements of a cell; None where each cell says it itself; raises as `bits`."""
+        if not self.bits or "*" in self.arraysize:
             return None
         count = 1
         for length in (self.arraysize or "1").split("x"):
@@ -67,13 +67,16 @@ class BinaryField:
         return count
 
     def value(self, data: bytes) -> str | float | None:
-        """Number or text of a cell; None for what cannot be an identifier or a position."""
+        """Number or text of a cell, None for an empty one; UsageError `bad-table` for any other type."""
         if self.datatype in _TEXTS:
             text = data.decode(_TEXTS[self.datatype], errors="replace")
             return text.partition("\0")[0].strip() or None
         layout = _FORMATS.get(self.datatype)
-        if layout is None or len(data) != struct.calcsize(layout):
+        if not data:
             return None
+        if layout is None or len(data) != struct.calcsize(layout):
+            kind = f"{self.datatype}[{self.arraysize}]" if self.arraysize else self.datatype
+            raise UsageError("bad-table", f"cells of type {kind[:64]} hold no identifier and no angle")
         number: float = struct.unpack(layout, data)[0]
         return number
 

@@ -1,14 +1,18 @@
 """Rows of the first table of a VOTable, read as a stream, whichever serialization it has."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO, Final
 from xml.parsers import expat
 
-from app.batch_input.columns import TableField, TargetColumns, find_columns
+from app.batch_input.rows import table_rows
 from app.batch_input.votable_binary import BinaryField, binary_cells
 from fiberless.errors import UsageError
 from fiberless.service.storage import BatchRow
+from fiberless.targets.columns import CellType, TableField, TargetColumns, find_columns
+from fiberless.targets.frames import SkyFrame, read_frame
+from fiberless.targets.position_names import axis_of_name, axis_of_ucd
 
 __all__ = ["votable_rows"]
 
@@ -55,16 +59,18 @@ class _Reader:
         self._fields: list[TableField] = []
         self._binary: list[BinaryField] = []
         self._columns: TargetColumns | None = None
-        self._rows: list[BatchRow] = []
+        self._rows: list[Sequence[object]] = []
+        self._frames: dict[str, SkyFrame | UsageError] = {}
+        self._references: list[str] = []
         self._cells: list[str | None] = []
         self._text: list[str] = []
         self._inside = ""
         self._serialization = ""
 
-    def take(self) -> list[BatchRow]:
+    def take(self) -> Iterator[BatchRow]:
         """Rows that are complete."""
         taken, self._rows = self._rows, []
-        return taken
+        return iter(()) if self._columns is None else table_rows(self._columns, taken)
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Begin an element."""
@@ -72,12 +78,14 @@ class _Reader:
             return
         match tag.rpartition(":")[2]:
             case "TABLE":
-                self._fields, self._binary = [], []
+                self._fields, self._binary, self._references = [], [], []
+            case "COOSYS":
+                self._add_frame(attributes)
             case "FIELD":
                 self._add_field(attributes)
             case "TABLEDATA" | "BINARY" | "BINARY2" as serialization:
                 self._serialization = serialization
-                self._columns = find_columns(self._fields)
+                self._columns = find_columns(self._framed_fields())
             case "FITS":
                 raise UsageError("bad-table", "a VOTable with its data in FITS is not read; use TABLEDATA")
             case "TR":
@@ -96,9 +104,9 @@ class _Reader:
                 self._cells.append("".join(self._text).strip() or None)
                 self._inside = ""
             case "TR" if self._columns is not None:
-                self._rows.append(self._columns.row(self._cells))
+                self._rows.append(self._cells)
             case "STREAM" if self._columns is not None:
-                self._rows += self._binary_rows(self._columns)
+                self._rows += self._binary_cells(self._columns)
                 self._inside = ""
             case "DATA":
                 self.is_over = True
@@ -125,10 +133,34 @@ class _Reader:
         if len(self._fields) >= _MOST_FIELDS:
             raise UsageError("bad-table", "the VOTable has too many fields")
         name = attributes.get("name") or attributes.get("ID", "")
-        self._fields.append(TableField(name, attributes.get("unit", ""), attributes.get("ucd", "")))
-        self._binary.append(BinaryField(attributes.get("datatype", ""), attributes.get("arraysize", "")))
+        datatype = attributes.get("datatype", "")
+        kind: CellType = "text" if datatype in {"char", "unicodeChar"} else "number" if datatype else ""
+        self._fields.append(TableField(name, attributes.get("unit", ""), attributes.get("ucd", ""), kind))
+        self._binary.append(BinaryField(datatype, attributes.get("arraysize", "")))
+        self._references.append(attributes.get("ref", ""))
 
-    def _binary_rows(self, columns: TargetColumns) -> Iterator[BatchRow]:
+    def _add_frame(self, attributes: Mapping[str, str]) -> None:
+        """Frame of a COOSYS; an unknown one is refused only where the position refers to it."""
+        try:
+            frame: SkyFrame | UsageError = read_frame(
+                attributes.get("system", "eq_FK5"), attributes.get("equinox", "")
+            )
+        except UsageError as error:
+            frame = error
+        self._frames[attributes.get("ID", "")] = frame
+
+    def _framed_fields(self) -> list[TableField]:
+        """Fields with the frames that they refer to; a single frame that none refers to is that of all."""
+        frames = [self._frames.get(reference) for reference in self._references]
+        if len(self._frames) == 1 and not any(frames):
+            (alone,) = self._frames.values()
+            frames = [
+                alone if axis_of_ucd(field.ucd) or axis_of_name(field.name) else None
+                for field in self._fields
+            ]
+        return [replace(field, frame=frame) for field, frame in zip(self._fields, frames, strict=True)]
+
+    def _binary_cells(self, columns: TargetColumns) -> Iterator[Sequence[object]]:
         has_nulls = self._serialization == "BINARY2"
         cells = binary_cells("".join(self._text), self._binary, columns.places, has_nulls=has_nulls)
-        return (columns.row(row) for row in islice(cells, self._max_rows + 1))  # one more is refused later
+        return islice(cells, self._max_rows + 1)  # one more is refused later

@@ -96,7 +96,7 @@ class AccessGate:
         state = scope["app"].state
         headers: dict[str, str] = {}
         try:
-            caller = await _identify(state.service, Headers(scope=scope))
+            caller = await self._known_caller(scope)
             headers = _counted(await state.rate_limits.take(_subject(caller, scope)))
             _check_scope(caller, needed_scope(scope["method"], scope["path"]))
         except _Refused as refusal:
@@ -106,6 +106,15 @@ class AccessGate:
             return
         scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, _marked(send, headers, is_shared=not caller.owner))
+
+    async def _known_caller(self, scope: AsgiScope) -> Caller:
+        """Caller of a request; those that are refused share the limit of their address."""
+        state = scope["app"].state
+        try:
+            return await _identify(state.service, Headers(scope=scope))
+        except _Refused as refusal:
+            refusal.headers |= _counted(await state.rate_limits.take(f"refused:{_address(scope)}"))
+            raise
 
 
 def get_caller(request: Request) -> Caller:
@@ -207,8 +216,12 @@ def _subject(caller: Caller, scope: AsgiScope) -> str:
     """Who shares a rate limit: all keys of an owner; without a key, an address."""
     if caller.owner:
         return f"owner:{caller.owner}"
+    return f"address:{_address(scope)}"
+
+
+def _address(scope: AsgiScope) -> str:
     client = scope.get("client")
-    return f"address:{client[0] if client else ''}"
+    return client[0] if client else ""
 
 
 def _marked(send: Send, headers: Mapping[str, str], *, is_shared: bool) -> Send:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.http.access import CallerDep
 from app.service import ServiceDep
-from fiberless.contract import ObjectId
+from fiberless.contract import OBJECT_ID_WORDS, ObjectId
 from fiberless.errors import UsageError
 
 __all__ = ["BatchId", "JobId", "KnownObjectId", "PredictionId"]
@@ -36,7 +36,7 @@ def _object_id(object_id: Annotated[str, Path(json_schema_extra=_OBJECT_ID.json_
     except ValidationError as error:
         raise UsageError(
             "invalid-object-id",
-            "an object ID has 1 to 128 characters of A–Z a–z 0–9 _ . + : - and starts with a letter or digit",
+            f"an object ID has {OBJECT_ID_WORDS}",
         ) from error
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.applications import Starlette
 
+from app.http.proxy_prefix import prefix_of
 from fiberless.contract import (
     Batch,
     BatchItem,
@@ -90,7 +91,7 @@ class Links:
 
 
 def _links_of(request: Request) -> Links:
-    return Links(request.app, request.scope.get("root_path", "").rstrip("/"))
+    return Links(request.app, prefix_of(request.scope))
 
 
 LinksDep = Annotated[Links, Depends(_links_of)]

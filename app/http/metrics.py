@@ -49,6 +49,11 @@ class _State(Collector):
             "Since a worker's last sign of life.",
             labels=["kind", "worker"],
         )
+        sick = GaugeMetricFamily(
+            "fiberless_worker_sick", "1 for a worker that took itself out.", labels=["kind", "worker"]
+        )
         for beat in self._store.heartbeats.recent():
             silence.add_metric([beat.worker_kind, beat.worker_id], beat.age_seconds)
+            sick.add_metric([beat.worker_kind, beat.worker_id], float(beat.trouble is not None))
         yield silence
+        yield sick

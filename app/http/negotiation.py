@@ -7,6 +7,7 @@ from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Query, Request, Response
 
+from app.http.proxy_prefix import prefix_of
 from fiberless.errors import UsageError
 
 __all__ = [
@@ -60,7 +61,8 @@ def next_page(request: Request, cursor: str | None) -> str | None:
     if cursor is None:
         return None
     url = request.url.include_query_params(cursor=cursor)
-    return f"{url.path}?{url.query}"
+    prefix = prefix_of(request.scope)
+    return f"{prefix}{url.path.removeprefix(prefix)}?{url.query}"
 
 
 def negotiate(accept: str | None, offers: Mapping[str, Name]) -> Name:

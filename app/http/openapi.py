@@ -134,6 +134,7 @@ SUBMIT_REQUEST: Final[dict[str, Any]] = {
                 "examples": {
                     "position": {"summary": "By coordinates", "value": TARGET_EXAMPLES[0]},
                     "name": {"summary": "By object ID", "value": TARGET_EXAMPLES[1]},
+                    "line": {"summary": "As typed", "value": TARGET_EXAMPLES[2]},
                 },
             },
         },

@@ -19,6 +19,7 @@ ADVICE: Final = MappingProxyType(
         "fits-unsupported": "Write plain image HDUs: no tile compression, no random groups.",
         "unsupported-media-type": "Use multipart/form-data, application/fits or application/json.",
         "body-too-large": "Cut the image to the galaxy, about 64×64 pixels a band.",
+        "table-too-large": "Leave out the columns that are not needed, or send the table in parts.",
         "fits-too-large": "Cut the image to the galaxy, about 64×64 pixels a band.",
         "fits-header-too-large": "Remove history and comments from the header.",
         "fits-empty": "The upload had no bytes; check the path of the file.",
@@ -44,15 +45,18 @@ ADVICE: Final = MappingProxyType(
         "invalid-pixels": "At most 5 % of the pixels may be NaN, none infinite.",
         "flux-out-of-range": "Check the unit: nanomaggies a pixel.",
         "empty-band": "One band is constant or has no signal; check how the cube was stacked.",
-        "invalid-coordinates": "ICRS degrees: 0 ≤ ra < 360, −90 ≤ dec ≤ 90.",
-        "invalid-object-id": "1 to 128 of A–Z a–z 0–9 _ . + : -, first a letter or a digit.",
+        "invalid-coordinates": "ICRS: degrees, or text like 02:33:25.2 -00:09:20; −90 ≤ dec ≤ 90.",
+        "invalid-object-id": "The detail says what a name may have; ids are text or whole numbers.",
         "invalid-parameter": "The detail names the parameter and its limits; /openapi.json lists all.",
         "invalid-json": "Valid UTF-8 JSON, without NaN and without two equal keys.",
         "bad-multipart": "One file `image`, or five files image_u … image_z, and one field `options`.",
-        "bad-table": "Send CSV, ECSV, VOTable or Parquet with columns id, ra, dec in ICRS degrees.",
+        "bad-table": "Send CSV, ECSV, VOTable, FITS or Parquet with columns id, ra, dec.",
+        "too-expensive": "Ask for fewer candidates or steps; the detail names the cost and its limit.",
         "unknown-model": "/api/v1/models lists the versions.",
         "unauthorized": "Send `Authorization: Bearer flk_…`; the operator makes keys with `fiberless keys`.",
         "forbidden": "Ask the operator for a key with the scope that the detail names.",
+        "cross-site": "Use the service's own page, or a program; pages of other sites may not write.",
+        "misdirected": "Call it as localhost, or let the operator add the name to FIBERLESS_ALLOWED_HOSTS.",
         "not-found": "Check the address; a name that was never submitted has no prediction.",
         "method-not-allowed": "The Allow header says which methods there are.",
         "not-acceptable": "Ask for a media type that the detail names, or for */*.",
@@ -67,7 +71,7 @@ _OURS: Final = "This is our fault, not yours. Try again after the time in Retry-
 _PAGE: Final = Template(
     "<!doctype html>\n"
     '<html lang="en"><head><meta charset="utf-8"><title>$title</title>'
-    '<link rel="stylesheet" href="/static/style.css"></head>\n'
+    '<link rel="stylesheet" href="../static/style.css"></head>\n'
     "<body><h1>$title</h1><p>$advice</p>"
     "<p>Problem type <code>/problems/$slug</code>, answered with HTTP status $status.</p></body></html>\n"
 )

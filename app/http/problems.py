@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
+from fiberless.contract import OBJECT_ID_WORDS
 from fiberless.errors import PROBLEMS, FiberlessError, Problem, UsageError
 
 __all__ = [
@@ -35,7 +36,13 @@ _SLUG_OF_FIELD: Final = {
     "object_id": "invalid-object-id",
 }
 _SLUG_OF_TYPE: Final = {"incomplete_coordinates": "invalid-coordinates"}
+_PATTERN_WORDS: Final = {
+    "include": "candidates, samples and cutout, with commas",
+    "Idempotency-Key": "1 to 255 visible characters of ASCII",
+    "idempotency-key": "1 to 255 visible characters of ASCII",
+}
 _RETRY_AFTER_SECONDS: Final = {429: "1", 503: "5"}
+_RETRY_AFTER_OF_SLUG: Final = {"queue-full": "10"}
 _RETRY_AFTER: Final = {
     "description": "Seconds until it is worth asking again",
     "schema": {"type": "integer", "minimum": 1},
@@ -60,7 +67,8 @@ def problem_response(error: FiberlessError, *, path: str, **members: Any) -> JSO
     """Answer that reports an error of the request to `path`; `members` extend the document."""
     status = error.problem.status
     document = _document(error.slug, error.problem, detail=error.detail, path=path)
-    headers = {"Retry-After": _RETRY_AFTER_SECONDS[status]} if status in _RETRY_AFTER_SECONDS else {}
+    pause = _RETRY_AFTER_OF_SLUG.get(error.slug) or _RETRY_AFTER_SECONDS.get(status)
+    headers = {} if pause is None else {"Retry-After": pause}
     return _answer(document | members, headers=headers)
 
 
@@ -82,7 +90,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def usage_error(error: ValidationError | RequestValidationError) -> UsageError:
     """The caller's mistake behind a failed validation; names fields and limits, never repeats the input."""
     rows = error.errors()
-    details = [f"{_place(row['loc'])}: {row['msg']}" for row in rows[:5]]
+    details = [f"{_place(row['loc'])}: {_said(row)}" for row in rows[:5]]
     return UsageError(_slug_of(rows[0]), "; ".join(details)[:500])
 
 
@@ -120,11 +128,22 @@ def _titles(status: int) -> str:
 def _slug_of(row: Mapping[str, Any]) -> str:
     if row["type"].startswith("json"):
         return "invalid-json"
+    if row["type"] == "not_a_target":
+        return str(row["ctx"]["slug"])
     if row["type"] in _SLUG_OF_TYPE:
         return _SLUG_OF_TYPE[row["type"]]
     field = str(row["loc"][-1]) if row["loc"] else ""
     known = row["type"] != "extra_forbidden"
     return _SLUG_OF_FIELD.get(field, "invalid-parameter") if known else "invalid-parameter"
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    """What is wrong, in words: a pattern is never repeated."""
+    if row["type"] != "string_pattern_mismatch":
+        return str(row["msg"])
+    if {"object_id", "ids"} & set(map(str, row["loc"])):
+        return f"a name has {OBJECT_ID_WORDS}"
+    return _PATTERN_WORDS.get(str(row["loc"][-1]) if row["loc"] else "", "it has a form that is not known")
 
 
 def _place(loc: Sequence[int | str]) -> str:

@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.found_objects import LOOKUP_REQUEST, ObjectLookupDep, lookup, object_document, object_page
+from app.found_objects import (
+    LOOKUP_REQUEST,
+    MAX_RADIUS_ARCSEC,
+    ObjectLookupDep,
+    lookup,
+    object_document,
+    object_page,
+)
 from app.http.access import CallerDep
 from app.http.identifiers import KnownObjectId
 from app.http.links import LinksDep
@@ -17,10 +24,8 @@ from app.schemas.documents import LookupAnswer, ObjectDocument, ObjectPage
 from app.schemas.examples import LOOKUP_ANSWER_EXAMPLE, OBJECT_PAGE_EXAMPLE
 from app.service import ServiceDep
 
-__all__ = ["MAX_RADIUS_ARCSEC", "router"]
+__all__ = ["router"]
 
-MAX_RADIUS_ARCSEC: Final = 36_000.0
-"""Ten degrees: a page of a cone looks at all that lies in it."""
 router = APIRouter(prefix="/api/v1/objects", tags=["objects"])
 RightAscension = Annotated[
     float, Query(ge=0, lt=360, allow_inf_nan=False, description="Centre, ICRS degrees", examples=[38.35502])

@@ -32,6 +32,7 @@ JOB_STREAM_EXAMPLE: Final = f"event: progress\ndata: {_JOB.model_dump_json()}\ni
 TARGET_EXAMPLES: Final[list[dict[str, Any]]] = [
     {"target": {"ra": 38.35502, "dec": -0.1557}, "options": {"n_candidates": 25}},
     {"target": {"object_id": "sdss:1237648720693755918"}},
+    {"target": "02:33:25.2 -00:09:20"},
 ]
 _OBJECT_ID: Final = "sdss:1237648720693755918"
 _PREDICTION_ID: Final = "p_0b8f1c7e5d3a49628f7e6d5c4b3a2910"

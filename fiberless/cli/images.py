@@ -16,10 +16,12 @@ def pack(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="FITS file to write.")] = Path("cutout.fits"),
 ) -> None:
-    """Pack five aligned single-band images into one cutout; bands by header, else by order."""
-    from fiberless.images.fits.read import name_band_files, read_band_files, write_cutout
+    """Pack five aligned single-band images into one; bands by header, else by file name, else by order."""
+    from fiberless.images.fits.band_files import name_band_files
+    from fiberless.images.fits.read import read_band_files, write_cutout
 
-    packed = read_band_files(name_band_files([path.read_bytes() for path in images]))
+    named = name_band_files([path.read_bytes() for path in images], names=[path.name for path in images])
+    packed = read_band_files(named.files, notes=named.notes)
     write_cutout(packed, out)
     _echo_lines(str(out), *packed.notes)
 

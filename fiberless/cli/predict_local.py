@@ -7,8 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
+from fiberless.cli.asked import AskedGalaxy, each_galaxy
 from fiberless.cli.predict_remote import show_prediction
-from fiberless.contract import PredictionOptions, PredictionRequest, Target
+from fiberless.contract import PredictionOptions, PredictionRequest, PredictionResult
 from fiberless.contract.model_stores import find_version
 from fiberless.images.cutout import Cutout
 from fiberless.images.fits.read import read_cutout
@@ -22,20 +23,18 @@ __all__ = ["predict_locally"]
 
 
 def predict_locally(
-    images: Sequence[Path],
-    target: Target | None,
+    galaxies: Sequence[AskedGalaxy],
     *,
     settings: Settings,
     options: Mapping[str, Any],
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Predict files, and what a target names, one after the other.
+    """Predict galaxies one after the other; see `each_galaxy`.
 
     Parameters
     ----------
-    images : FITS files, one galaxy each
-    target : a place or a name, whose image the configured sources are asked for; None for files alone
+    galaxies : files, and targets whose images the configured sources are asked for
     settings : default model, device and image sources
     options : fields of `PredictionOptions`
     as_json : print documents, one a line, and everything else on standard error
@@ -44,36 +43,36 @@ def predict_locally(
     Raises
     ------
     FiberlessError
-        What is wrong with an image, a target, an option or the model.
+        What is wrong with the only galaxy, an option or the model.
 
     """
     console = Console(stderr=as_json)
     store, version = find_version(options.get("model") or settings.default_model)
     predictor = load_predictor(store, version, device=settings.device)
-    for name, cutout in _cutouts(images, target, settings):
+
+    def predict(galaxy: AskedGalaxy) -> None:
+        name = galaxy.of.name if isinstance(galaxy.of, Path) else galaxy.name
+        cutout = _cutout(galaxy, settings)
         chosen = PredictionOptions.model_validate({"label": name[:128], **options, "model": version})
         (result,) = predictor.predict([PredictionRequest(cutout, chosen)])
         show_prediction(result.prediction, as_json=as_json)
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            stem = out / Path(name).stem
-            stem.with_suffix(".fits").write_bytes(prediction_fits(result.prediction, result.arrays, cutout))
-            document = result.prediction.model_dump_json(by_alias=True, indent=1)
-            stem.with_suffix(".json").write_text(document + "\n", encoding="utf-8")
-            plot_prediction(result.prediction, cutout, stem.with_suffix(".png"))
-            console.print(f"wrote {stem}.fits, .json and .png")
+            _write(result, cutout, out / Path(name).stem)
+            console.print(f"wrote {out / Path(name).stem}.fits, .json and .png")
+
+    each_galaxy(galaxies, predict)
 
 
-def _cutouts(images: Sequence[Path], target: Target | None, settings: Settings) -> list[tuple[str, Cutout]]:
-    """Names and images; the files are read before the survey is asked."""
-    found = [(path.name, read_cutout(path.read_bytes())) for path in images]
-    if target is not None:
-        with closing(configured_source(settings)) as source:
-            found.append((_name_of(target), source.fetch(target)))
-    return found
+def _cutout(galaxy: AskedGalaxy, settings: Settings) -> Cutout:
+    if isinstance(galaxy.of, Path):
+        return read_cutout(galaxy.file_bytes())
+    with closing(configured_source(settings)) as source:
+        return source.fetch(galaxy.of)
 
 
-def _name_of(target: Target) -> str:
-    if target.object_id is not None:
-        return target.object_id
-    return f"{target.ra:.5f}{target.dec:+.5f}"
+def _write(result: PredictionResult, cutout: Cutout, stem: Path) -> None:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_suffix(".fits").write_bytes(prediction_fits(result.prediction, result.arrays, cutout))
+    document = result.prediction.model_dump_json(by_alias=True, indent=1)
+    stem.with_suffix(".json").write_text(document + "\n", encoding="utf-8")
+    plot_prediction(result.prediction, cutout, stem.with_suffix(".png"))

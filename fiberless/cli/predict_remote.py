@@ -9,24 +9,30 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from fiberless.cli.asked import AskedGalaxy, each_galaxy
 from fiberless.cli.output import job_progress, write_products
 from fiberless.cli.property_table import property_table
 from fiberless.client import Client
-from fiberless.contract import Prediction, Target
+from fiberless.contract import Prediction
 
-__all__ = ["predict_files", "predict_target", "show_models", "show_object", "show_prediction"]
+__all__ = ["predict_remotely", "show_models", "show_object", "show_prediction"]
 
 _PREDICTION_ID: Final = re.compile(r"p_[0-9a-f]{32}")
 
 
-def predict_files(
-    images: Sequence[Path], *, url: str | None, options: Mapping[str, Any], as_json: bool, out: Path | None
+def predict_remotely(
+    galaxies: Sequence[AskedGalaxy],
+    *,
+    url: str | None,
+    options: Mapping[str, Any],
+    as_json: bool,
+    out: Path | None,
 ) -> None:
-    """Predict files one after the other.
+    """Predict galaxies one after the other; see `each_galaxy`.
 
     Parameters
     ----------
-    images : FITS files, one galaxy each
+    galaxies : files, and targets whose images the service fetches
     url : where the service listens; None: FIBERLESS_URL, else this machine
     options : fields of `PredictionOptions`
     as_json : print documents, one a line, and progress on standard error
@@ -35,29 +41,25 @@ def predict_files(
     """
     console = Console(stderr=as_json)
     with Client(url) as client:
-        for image in images:
-            with job_progress(console, f"posting {image.name}") as show:
-                prediction = client.predict(image, progress=show, label=image.name[:128], **options)
+
+        def predict(galaxy: AskedGalaxy) -> None:
+            with job_progress(console, f"asking for {galaxy.name}") as show:
+                prediction = client.predict(progress=show, **_question(galaxy), **options)
             show_prediction(prediction, as_json=as_json)
             if out is not None:
-                for path in write_products(client, prediction, out=out, name=image.stem):
+                for path in write_products(client, prediction, out=out, name=Path(galaxy.name).stem):
                     console.print(f"wrote {path}")
 
+        each_galaxy(galaxies, predict)
 
-def predict_target(
-    target: Target, *, url: str | None, options: Mapping[str, Any], as_json: bool, out: Path | None
-) -> None:
-    """Predict what a target names, whose image the service fetches; parameters as of `predict_files`."""
-    console = Console(stderr=as_json)
-    name = target.object_id or f"{target.ra:.5f}{target.dec:+.5f}"
-    named = {"object_id": target.object_id} if target.object_id else {}
-    with Client(url) as client:
-        with job_progress(console, f"asking for {name}") as show:
-            prediction = client.predict(ra=target.ra, dec=target.dec, progress=show, **options, **named)
-        show_prediction(prediction, as_json=as_json)
-        if out is not None:
-            for path in write_products(client, prediction, out=out, name=name):
-                console.print(f"wrote {path}")
+
+def _question(galaxy: AskedGalaxy) -> dict[str, Any]:
+    """Arguments of `Client.predict` that ask for a galaxy."""
+    if isinstance(galaxy.of, Path):
+        return {"subject": galaxy.file_bytes(), "label": galaxy.of.name[:128]}
+    if galaxy.of.object_id is not None:
+        return {"object_id": galaxy.of.object_id}
+    return {"ra": galaxy.of.ra, "dec": galaxy.of.dec}
 
 
 def show_object(name: str, *, url: str | None, as_json: bool) -> None:

@@ -1,14 +1,12 @@
 """Commands that run the service or talk to one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from fiberless.cli.asked import asked_galaxies
 from fiberless.cli.program import ServiceUrl, app
-
-if TYPE_CHECKING:
-    from fiberless.contract import Target
 
 __all__ = ["demo", "get_object", "predict", "serve"]
 
@@ -49,12 +47,13 @@ def demo(
 @app.command()
 def predict(
     images: Annotated[
-        list[Path] | None, typer.Argument(help="FITS files, one galaxy each.", exists=True)
+        list[str] | None,
+        typer.Argument(help="FITS files, one galaxy each; or positions like '02:33:25.2 -00:09:20'."),
     ] = None,
     *,
-    ra: Annotated[float | None, typer.Option(help="Right ascension instead, ICRS degrees.")] = None,
-    dec: Annotated[float | None, typer.Option(help="Declination instead, ICRS degrees.")] = None,
-    object_id: Annotated[str | None, typer.Option("--id", help="Name in a survey instead: sdss:…")] = None,
+    ra: Annotated[str | None, typer.Option(help="Right ascension, ICRS: degrees, or 02:33:25.2.")] = None,
+    dec: Annotated[str | None, typer.Option(help="Declination, ICRS: degrees, or -00:09:20.")] = None,
+    object_id: Annotated[str | None, typer.Option("--id", help="Name instead: sdss:…, or NGC 1068.")] = None,
     url: ServiceUrl = None,
     local: Annotated[bool, typer.Option("--local", help="Predict in this process, with no service.")] = False,
     candidates: Annotated[int | None, typer.Option(help="Spectra drawn for each galaxy.")] = None,
@@ -64,9 +63,9 @@ def predict(
     plot: Annotated[bool, typer.Option(help="Write FITS, JSON and PNG files to --out.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the files of --plot.")] = Path("out"),
 ) -> None:
-    """Predict galaxies: files, or one by its place or its name in a survey."""
-    target = _target_of(ra, dec, object_id)
-    if not images and target is None:
+    """Predict galaxies: files, or by their places or names; one that fails does not stop the others."""
+    asked = asked_galaxies(images or [], ra=ra, dec=dec, object_id=object_id)
+    if not asked:
         raise typer.BadParameter("give FITS files, or --ra and --dec, or --id")
     given = {"n_candidates": candidates, "seed": seed, "model": model}
     options = {name: value for name, value in given.items() if value is not None}
@@ -75,16 +74,11 @@ def predict(
         from fiberless.cli.predict_local import predict_locally
         from fiberless.service.settings import Settings
 
-        predict_locally(
-            images or [], target, settings=Settings(), options=options, as_json=as_json, out=folder
-        )
+        predict_locally(asked, settings=Settings(), options=options, as_json=as_json, out=folder)
         return
-    from fiberless.cli.predict_remote import predict_files, predict_target
+    from fiberless.cli.predict_remote import predict_remotely
 
-    if images:
-        predict_files(images, url=url, options=options, as_json=as_json, out=folder)
-    if target is not None:
-        predict_target(target, url=url, options=options, as_json=as_json, out=folder)
+    predict_remotely(asked, url=url, options=options, as_json=as_json, out=folder)
 
 
 @app.command("get")
@@ -98,16 +92,3 @@ def get_object(
     from fiberless.cli.predict_remote import show_object
 
     show_object(name, url=url, as_json=as_json)
-
-
-def _target_of(ra: float | None, dec: float | None, object_id: str | None) -> "Target | None":
-    from pydantic import ValidationError
-
-    from fiberless.contract import Target
-
-    if ra is None and dec is None and object_id is None:
-        return None
-    try:
-        return Target(ra=ra, dec=dec, object_id=object_id)
-    except ValidationError as error:
-        raise typer.BadParameter("; ".join(row["msg"] for row in error.errors())) from error

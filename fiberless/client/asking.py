@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
+from fiberless.client.image_bytes import image_bytes
+from fiberless.client.target_lists import batch_content, degrees_or_text, position_of
 from fiberless.errors import UsageError
 from fiberless.images.cutout import Cutout
 
@@ -35,24 +36,17 @@ class Rows(Protocol):
 
 Image: TypeAlias = str | Path | bytes | Cutout | Mapping[str, str | Path | bytes]
 """One FITS file (a path or its bytes), a cutout, or one file for each of the bands u, g, r, i, z."""
-Subject: TypeAlias = Image | SkyPosition
-"""An image, or a place on the sky whose image the service fetches."""
-Target: TypeAlias = str | tuple[float, float] | Mapping[str, Any] | SkyPosition
-Targets: TypeAlias = str | Path | Rows | SkyPosition | Iterable[Target]
-"""A table (file or astropy) with ra and dec; or places (an array of them, pairs in degrees) or names."""
+Subject: TypeAlias = Image | SkyPosition | tuple[Any, Any] | list[Any]
+"""An image (also an array, HDUs, a CCDData), or a place on the sky whose image the service fetches."""
+Target: TypeAlias = str | tuple[Any, Any] | list[Any] | Mapping[str, Any] | SkyPosition
+Targets: TypeAlias = str | Path | Rows | SkyPosition | Mapping[str, Any] | Iterable[Target]
+"""A table (a file, of astropy, a DataFrame, columns by name); or places, rows and names, one by one."""
 
 _FITS: Final = "application/fits"
-_MEDIA_OF_SUFFIX: Final = {
-    ".csv": "text/csv",
-    ".ecsv": "text/ecsv",
-    ".vot": "application/x-votable+xml",
-    ".xml": "application/x-votable+xml",
-    ".parquet": "application/vnd.apache.parquet",
-}
 
 
 def submission_body(
-    subject: Subject | None, *, ra: float | None, dec: float | None, options: Mapping[str, Any]
+    subject: Subject | None, *, ra: Any, dec: Any, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Arguments of `build_request` that submit an image, a place, or a name alone (`options['object_id']`).
 
@@ -62,14 +56,14 @@ def submission_body(
         `invalid-parameter` if nothing is asked for, or two things at once.
 
     """
-    place = position_of(subject) if _is_coordinate(subject) else None
+    place = _place_of(subject)
     given = [subject is not None, ra is not None or dec is not None]
     if all(given):
         raise UsageError("invalid-parameter", "give an image or a position, not both")
     if given[1]:
         if ra is None or dec is None:
             raise UsageError("invalid-parameter", "ra and dec are needed together")
-        place = (ra, dec)
+        place = (degrees_or_text(ra), degrees_or_text(dec))
     if place is not None:
         return {"json": {"target": {"ra": place[0], "dec": place[1]}, "options": dict(options)}}
     if subject is None:
@@ -79,46 +73,23 @@ def submission_body(
 
 def batch_body(targets: Targets, *, options: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `build_request` that submit many targets; a table is sent as it is."""
-    rows: Any = targets
-    if isinstance(targets, str | Path):
-        media = _MEDIA_OF_SUFFIX.get(Path(targets).suffix.lower())
-        if media is None:
-            raise UsageError("invalid-parameter", f"a table ends in {', '.join(_MEDIA_OF_SUFFIX)}")
-        return _table_body(Path(targets).read_bytes(), media, options)
-    if hasattr(rows, "colnames"):
-        votable = BytesIO()
-        rows.write(votable, format="votable")
-        return _table_body(votable.getvalue(), "application/x-votable+xml", options)
-    listed = _places(rows) if _is_coordinate(rows) else [_target(row) for row in rows]
-    return {"json": {"targets": listed, "options": dict(options)}}
+    content = batch_content(targets)
+    if isinstance(content, list):
+        return {"json": {"targets": content, "options": dict(options)}}
+    data, media = content
+    return {"content": data, "headers": {"Content-Type": media}, "params": dict(options)}
 
 
-def position_of(place: Any) -> tuple[float, float]:
-    """ICRS (ra, dec) in degrees of an astropy coordinate, whatever its frame."""
-    if not place.isscalar:
-        raise UsageError("invalid-parameter", "one place is needed; `batch` and `predict_many` take many")
-    icrs = place.icrs
-    return float(icrs.ra.deg) % 360.0, float(icrs.dec.deg)
-
-
-def _is_coordinate(subject: Any) -> bool:
-    return hasattr(subject, "icrs")
-
-
-def _places(many: Any) -> list[dict[str, float]]:
-    pairs = [position_of(one) for one in (many if not many.isscalar else [many])]
-    return [{"ra": ra, "dec": dec} for ra, dec in pairs]
-
-
-def _target(given: Any) -> dict[str, Any]:
-    if isinstance(given, str):
-        return {"object_id": given}
-    if isinstance(given, Mapping):
-        return dict(given)
-    if _is_coordinate(given):
-        return _places(given)[0]
-    ra, dec = given
-    return {"ra": float(ra), "dec": float(dec)}
+def _place_of(subject: Any) -> tuple[Any, Any] | None:
+    """(ra, dec) of a coordinate, a pair of angles, or a row with ra and dec; None of an image."""
+    if hasattr(subject, "icrs"):
+        return position_of(subject)
+    is_pair = isinstance(subject, tuple | list) or getattr(subject, "shape", None) == (2,)
+    if is_pair and len(subject) == 2:
+        return degrees_or_text(subject[0]), degrees_or_text(subject[1])
+    if isinstance(subject, Mapping) and {"ra", "dec"} <= set(subject):
+        return degrees_or_text(subject["ra"]), degrees_or_text(subject["dec"])
+    return None
 
 
 def _named_body(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,23 +100,7 @@ def _named_body(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"json": {"target": {"object_id": name}, "options": rest}}
 
 
-def _table_body(data: bytes, media: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"content": data, "headers": {"Content-Type": media}, "params": dict(options)}
-
-
 def _files(image: Any) -> dict[str, tuple[str, bytes, str]]:
     if isinstance(image, Mapping):
-        return {f"image_{band}": (f"{band}.fits", _bytes_of(one), _FITS) for band, one in image.items()}
-    return {"image": ("image.fits", _bytes_of(image), _FITS)}
-
-
-def _bytes_of(source: str | Path | bytes | Cutout) -> bytes:
-    match source:
-        case bytes():
-            return source
-        case Cutout():
-            from fiberless.images.fits.read import write_cutout  # noqa: PLC0415  # astropy is for this case only
-
-            return write_cutout(source)
-        case _:
-            return Path(source).read_bytes()
+        return {f"image_{band}": (f"{band}.fits", image_bytes(one), _FITS) for band, one in image.items()}
+    return {"image": ("image.fits", image_bytes(image), _FITS)}

@@ -62,8 +62,8 @@ class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
         self,
         subject: Subject | None = None,
         *,
-        ra: float | None = None,
-        dec: float | None = None,
+        ra: Any = None,
+        dec: Any = None,
         progress: Progress | None = None,
         **options: Any,
     ) -> Prediction:
@@ -77,7 +77,7 @@ class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
 
     async def predict_many(
         self,
-        subjects: Iterable[Subject | tuple[float, float]],
+        subjects: Iterable[Subject],
         *,
         errors: Literal["raise", "return"] = "raise",
         concurrency: int = 8,
@@ -92,8 +92,6 @@ class AsyncClient(Connection[httpx.AsyncClient, httpx.AsyncBaseTransport]):
             async def predict_one(subject: Any) -> Prediction | FiberlessError:
                 async with gate:
                     try:
-                        if isinstance(subject, tuple):
-                            return await self.predict(ra=subject[0], dec=subject[1], **options)
                         return await self.predict(subject, **options)
                     except FiberlessError as error:
                         return error

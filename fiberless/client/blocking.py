@@ -75,8 +75,8 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         self,
         subject: Subject | None = None,
         *,
-        ra: float | None = None,
-        dec: float | None = None,
+        ra: Any = None,
+        dec: Any = None,
         progress: Progress | None = None,
         **options: Any,
     ) -> Prediction:
@@ -85,9 +85,11 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         Parameters
         ----------
         subject : image or SkyCoord
-            A FITS file (path or bytes), a `Cutout`, a mapping from band to file, or a place on the sky.
-        ra, dec : float
-            The place instead, ICRS degrees. Without image and place, `object_id` says what a survey calls it.
+            A FITS file (path or bytes), a `Cutout`, an array (5, H, W) in nanomaggies, an HDUList, a
+            CCDData, a mapping from band to one of these; or a place on the sky.
+        ra, dec : float, Quantity or str
+            The place instead, ICRS: degrees, an angle, or text like 02:33:25.2. Without image and place,
+            `object_id` says what a survey calls it.
         progress : called with the job each time that the service tells of it
         **options : fields of `PredictionOptions`
 
@@ -111,7 +113,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
     @overload
     def predict_many(
         self,
-        subjects: Iterable[Subject | tuple[float, float]],
+        subjects: Iterable[Subject],
         *,
         errors: Literal["raise"] = "raise",
         concurrency: int = 8,
@@ -122,7 +124,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
     @overload
     def predict_many(
         self,
-        subjects: Iterable[Subject | tuple[float, float]],
+        subjects: Iterable[Subject],
         *,
         errors: Literal["return"],
         concurrency: int = 8,
@@ -132,7 +134,7 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
 
     def predict_many(
         self,
-        subjects: Iterable[Subject | tuple[float, float]],
+        subjects: Iterable[Subject],
         *,
         errors: Literal["raise", "return"] = "raise",
         concurrency: int = 8,
@@ -156,9 +158,9 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
             ThreadPoolExecutor(concurrency) as pool,
         ):
 
-            def predict_one(subject: Subject | tuple[float, float]) -> Prediction | FiberlessError:
+            def predict_one(subject: Subject) -> Prediction | FiberlessError:
                 try:
-                    return self._predict_one(subject, options)
+                    return self.predict(subject, **options)
                 except FiberlessError as error:
                     return error
                 finally:
@@ -188,8 +190,9 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
 
         Parameters
         ----------
-        targets : a table with id, ra, dec (a file, or an astropy Table); an array of SkyCoord; or a list of
-            dicts `{"id", "ra", "dec"}`, pairs (ra, dec) in ICRS degrees, and names of a survey
+        targets : a table with id, ra, dec (a file, a Table or QTable, a DataFrame, a dict of columns); an
+            array of SkyCoord; or a list of rows, dicts `{"id", "ra", "dec"}`, pairs (ra, dec) in ICRS
+            degrees, and names
         **options : fields of `PredictionOptions`, for all
 
         """
@@ -255,11 +258,6 @@ class Client(Connection[httpx.Client, httpx.BaseTransport]):
         """The service's models: `default`, and a list `models` with manifests and cards."""
         document: dict[str, Any] = json.loads(self._read(f"{calls.API}/models"))
         return document
-
-    def _predict_one(self, subject: Any, options: dict[str, Any]) -> Prediction:
-        if isinstance(subject, tuple):
-            return self.predict(ra=subject[0], dec=subject[1], **options)
-        return self.predict(subject, **options)
 
     def _read(self, path: str, **query: Any) -> bytes:
         return self._run(calls.read(self._http, path, **query))

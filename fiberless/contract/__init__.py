@@ -46,6 +46,8 @@ from fiberless.contract.prediction import (
 )
 from fiberless.contract.request import (
     DEFAULT_CANDIDATES,
+    OBJECT_ID_PATTERN,
+    OBJECT_ID_WORDS,
     ObjectId,
     PredictionOptions,
     PredictionRequest,
@@ -55,6 +57,8 @@ from fiberless.contract.request import (
 
 __all__ = [
     "DEFAULT_CANDIDATES",
+    "OBJECT_ID_PATTERN",
+    "OBJECT_ID_WORDS",
     "QUEUE_FETCH",
     "QUEUE_PREDICT",
     "SCHEMA_VERSION",

@@ -52,6 +52,11 @@ class Manifest(BaseModel):
     r_magnitude_limit: float = Field(description="Faintest r in the 7 arcsec aperture that is promised")
     sampler_steps: int
     n_candidates: int
+    cost_per_evaluation: float | None = Field(
+        default=None,
+        gt=0,
+        description="Of the network, one candidate, in those of latent; null: the family's",
+    )
     training: dict[str, Any] = Field(description="Data, number of pairs, seed, command, wall time")
     training_data: str = Field(description="One sentence: what the model was trained on")
     metrics: dict[str, Any] = Field(default_factory=dict)

@@ -17,6 +17,8 @@ from fiberless.images.cutout import Cutout
 
 __all__ = [
     "DEFAULT_CANDIDATES",
+    "OBJECT_ID_PATTERN",
+    "OBJECT_ID_WORDS",
     "ObjectId",
     "PredictionOptions",
     "PredictionRequest",
@@ -26,7 +28,15 @@ __all__ = [
 
 DEFAULT_CANDIDATES: Final = 25
 
-ObjectId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+:\-]{0,127}$")]
+OBJECT_ID_WORDS: Final = (
+    "1 to 128 letters and digits of ASCII, blanks inside, and _ . + : - [ ] ( ) * ' , & = @ ~"
+)
+"""What a name may consist of, for people."""
+OBJECT_ID_PATTERN: Final = (
+    r"^[A-Za-z0-9\[(*](?:[A-Za-z0-9 _.+:\-\[\]()*',&=@~]{0,126}[A-Za-z0-9_.+:\-\[\]()*',&=@~])?$"
+)
+ObjectId = Annotated[str, StringConstraints(pattern=OBJECT_ID_PATTERN)]
+"""Name of an object: those of NED and SIMBAD too, as `NGC 1068`, `[VV2006] J1`; nothing that parts a path."""
 
 
 class Target(Frozen):

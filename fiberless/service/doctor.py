@@ -13,6 +13,7 @@ from fiberless import __version__
 from fiberless.contract import QUEUE_PREDICT
 from fiberless.contract.manifest import read_manifest, resolve_version, verify_files
 from fiberless.errors import FatalError, FiberlessError
+from fiberless.service.file_systems import network_file_system
 from fiberless.service.launcher.broker import find_redis_server
 from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
@@ -21,6 +22,7 @@ from fiberless.service.storage import Store, open_store
 __all__ = ["Finding", "examine"]
 
 _LITTLE_SPACE_BYTES: Final = 2**30
+_PREDICTIONS_READ: Final = 100
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ def _disk(settings: Settings) -> str:
     free = shutil.disk_usage(folder).free
     if free < _LITTLE_SPACE_BYTES:
         raise FatalError("internal-error", f"{free / 2**20:.0f} MiB free for {settings.data_dir}")
+    remote = network_file_system(folder)
+    if remote and settings.database_url is None:
+        raise FatalError(
+            "internal-error",
+            f"{settings.data_dir} lies on a network file system ({remote}), where SQLite's write-ahead log "
+            "fails: set FIBERLESS_DATA_DIR to a local disk, or FIBERLESS_DATABASE_URL to PostgreSQL",
+        )
     return f"{free / 2**30:.0f} GiB free for {settings.data_dir}"
 
 
@@ -83,7 +92,14 @@ def _blobs(settings: Settings) -> str:
     with _opened(settings) as store:
         if store.blobs.get(store.blobs.put(content)) != content:
             raise FatalError("internal-error", "what is read is not what was written")
-    return "can be written and read"
+        damaged = store.predictions.damaged(newest=_PREDICTIONS_READ)
+    if damaged:
+        raise FatalError(
+            "internal-error",
+            f"files of {len(damaged)} of the newest {_PREDICTIONS_READ} predictions are lost or damaged, "
+            f"of {damaged[0]} for one; asked for again, they are made again",
+        )
+    return "can be written and read; the newest predictions are whole"
 
 
 def _broker(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from fiberless.sources.download import SurveyClient
 from fiberless.sources.folder import ImageFolder
 from fiberless.sources.hips import HipsSource
 from fiberless.sources.sdss.archive import SdssArchive
+from fiberless.sources.sesame import SESAME_PATIENCE, Sesame
 from fiberless.sources.source import CutoutSource, FrameFolderSource, NoSource, SourceChain
 
 __all__ = ["configured_source"]
@@ -26,7 +27,14 @@ def configured_source(settings: Settings) -> SourceChain:
         folder=settings.resolved_survey_cache_dir,
         max_bytes=settings.survey_cache_bytes,
     )
-    return SourceChain([(name, _source(name, settings, client, sdss)) for name in names], client.close)
+    resolver = SurveyClient(settings.resolved_survey_hosts, SESAME_PATIENCE)
+
+    def close() -> None:
+        client.close()
+        resolver.close()
+
+    sources = [(name, _source(name, settings, client, sdss)) for name in names]
+    return SourceChain(sources, close, Sesame(resolver, settings.sesame_url).locate)
 
 
 def _source(

@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import quote
 
 from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -49,6 +50,15 @@ class Settings(BaseSettings):
         default="auto",
         description="Who may call: holders of keys, anyone, or auto: anyone on loopback only",
     )
+    allowed_hosts: Annotated[tuple[str, ...] | None, *_AS_TEXT] = Field(
+        default=None,
+        description="Names that callers know the API by, with commas; default: on loopback without keys the "
+        "loopback names, host and published_host, else any",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], *_AS_TEXT] = Field(
+        default=(),
+        description="Addresses or networks of proxies whose X-Forwarded-* is believed, with commas",
+    )
     rate_limit_per_minute: int | None = Field(
         default=None, ge=0, description="Requests of one caller; 0: no limit; default: 600 off loopback"
     )
@@ -58,6 +68,12 @@ class Settings(BaseSettings):
         le=65535,
         validation_alias=AliasChoices("FIBERLESS_PORT", "PORT", "port"),
         description="Port that the API listens on; 0 takes a free one",
+    )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~@%+=-]+)*/?$",
+        description="Path under which a proxy shows the service, e.g. /fiberless; default: as a proxy on "
+        "this machine says in X-Forwarded-Prefix",
     )
     data_dir: Path = Field(
         default=Path("data"),
@@ -90,7 +106,11 @@ class Settings(BaseSettings):
     survey_hosts: Annotated[tuple[str, ...] | None, *_AS_TEXT] = Field(
         default=None,
         description="All servers that images may be fetched from, as https://host[:port], with commas; "
-        "default: data.sdss.org and alasky.cds.unistra.fr",
+        "default: data.sdss.org, alasky.cds.unistra.fr and, for names, cds.unistra.fr",
+    )
+    sesame_url: str = Field(
+        default="https://cds.unistra.fr/cgi-bin/nph-sesame",
+        description="Sesame, which resolves names of objects",
     )
     survey_cache_dir: Path | None = Field(
         default=None, description="Folder of fetched frames; default: data_dir/survey"
@@ -102,19 +122,45 @@ class Settings(BaseSettings):
     batch_wait_seconds: float = Field(default=0.015, ge=0, description="Longest wait for a batch to fill, T")
     lease_seconds: float = Field(default=20.0, gt=0, description="How long a claim holds without renewal")
     max_queued: int = Field(default=2000, ge=1, description="Most jobs that may wait, those of batches apart")
+    max_queued_per_owner: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most jobs of one owner that may wait; default: half of max_queued where keys are needed",
+    )
+    max_waiting_rows_per_owner: int = Field(
+        default=400_000,
+        ge=1,
+        description="Rows of one owner's batches that wait, above which none is accepted",
+    )
+    max_cost: float = Field(
+        default=1e6,
+        gt=0,
+        description="Most that one prediction may cost: evaluations of the network by candidates, one of the "
+        "cascade family counted as 200",
+    )
     max_attempts: int = Field(default=3, ge=1, description="Claims after which a job is given up")
     sweep_seconds: float = Field(default=3.0, gt=0, description="Pause between two sweeps")
     max_upload_bytes: int = Field(default=16 * 2**20, description="Largest request body")
     max_batch_bytes: int = Field(default=64 * 2**20, description="Largest request body of a batch")
     max_batch_rows: int = Field(default=200_000, ge=1, description="Most rows of a batch")
     max_batch_files: int = Field(default=1000, ge=1, description="Most FITS files of a batch")
+    table_memory_bytes: int = Field(
+        default=2**29, ge=2**26, description="Memory that reading one table or list may take"
+    )
+    table_cpu_seconds: int = Field(
+        default=20, ge=1, description="Processor time that reading one table or list may take"
+    )
     batch_queue_rows: int = Field(
         default=1000, ge=1, description="Rows of batches that wait in a queue; the others wait for room in it"
     )
     resend_seconds: float = Field(
         default=5.0, gt=0, description="Age of a message after which it is sent again"
     )
-    batch_deadline_seconds: float = Field(default=300.0, gt=0, description="A longer batch is taken as hung")
+    batch_deadline_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="A longer batch is taken as hung; longer for batches that cost more than max_cost",
+    )
     database_timeout_seconds: float = Field(default=2.0, gt=0, description="Longest wait for a database lock")
     keep_jobs_days: float | None = Field(
         default=None, gt=0, description="Age after its end at which `purge` forgets a job; default: never"
@@ -138,16 +184,31 @@ class Settings(BaseSettings):
         return self.access == "keys" or (self.access == "auto" and not self.is_loopback)
 
     @property
+    def resolved_allowed_hosts(self) -> frozenset[str] | None:
+        """Names that the API may be called by; None lets any pass."""
+        known = LOOPBACK | {self.host, self.published_host or self.host}
+        if self.allowed_hosts is not None:
+            return known | frozenset(self.allowed_hosts)
+        return known if self.is_loopback and not self.needs_keys else None
+
+    @property
     def resolved_rate_limit_per_minute(self) -> int:
         """Requests that one caller may make in a minute; 0 means no limit."""
         if self.rate_limit_per_minute is not None:
             return self.rate_limit_per_minute
         return 600 if self.needs_keys or not self.is_loopback else 0
 
+    @property
+    def resolved_max_queued_per_owner(self) -> int:
+        """Jobs of one owner that may wait."""
+        if self.max_queued_per_owner is not None:
+            return self.max_queued_per_owner
+        return max(1, self.max_queued // 2) if self.needs_keys else self.max_queued
+
     @cached_property
     def resolved_database_url(self) -> str:
         """The database to use."""
-        return self.database_url or f"sqlite:///{(self.data_dir / 'fiberless.sqlite').resolve()}"
+        return self.database_url or f"sqlite:///{quote(str((self.data_dir / 'fiberless.sqlite').resolve()))}"
 
     @cached_property
     def resolved_blob_url(self) -> str:
@@ -168,7 +229,11 @@ class Settings(BaseSettings):
     @cached_property
     def resolved_survey_hosts(self) -> tuple[str, ...]:
         """The servers that images may be fetched from."""
-        return self.survey_hosts or ("https://data.sdss.org", "https://alasky.cds.unistra.fr")
+        return self.survey_hosts or (
+            "https://data.sdss.org",
+            "https://alasky.cds.unistra.fr",
+            "https://cds.unistra.fr",
+        )
 
     @cached_property
     def resolved_survey_cache_dir(self) -> Path:

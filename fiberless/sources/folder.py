@@ -18,7 +18,8 @@ from fiberless.images.cutout import Cutout
 from fiberless.images.fits.cards import CardValue
 from fiberless.images.fits.gate import UPLOAD_LIMITS, first_header
 from fiberless.images.fits.read import read_cutout
-from fiberless.images.fits.wcs import card_position_deg, read_wcs, sky_position_deg
+from fiberless.images.fits.sky_grid import read_wcs
+from fiberless.images.fits.wcs import card_position_deg, sky_position_deg
 from fiberless.sources.sdss.names import OBJECT_NAMESPACE
 
 __all__ = ["MATCH_ARCSEC", "ImageFolder"]

@@ -1,7 +1,7 @@
 """Sources of cutouts: what takes a position of the sky, or a name, and gives an image of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -9,6 +9,7 @@ from fiberless.contract import Target
 from fiberless.errors import FatalError, FiberlessError, TransientError, UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.sources.sdss.cut import cut_frames
+from fiberless.sources.sdss.names import SdssObject
 
 __all__ = ["CutoutSource", "FrameFolderSource", "NoSource", "SourceChain"]
 
@@ -70,14 +71,16 @@ class SourceChain:
     ----------
     sources : (name, source)
     on_close : called by `close`
+    locate : (ra, dec) of a name that no source knows; None: such a name stays unknown
 
     """
 
     sources: Sequence[tuple[str, CutoutSource]]
     on_close: Callable[[], None] = field(default=lambda: None, repr=False)
+    locate: Callable[[str], tuple[float, float]] | None = field(default=None, repr=False)
 
     def fetch(self, target: Target) -> Cutout:
-        """Image from the first source that has one.
+        """Image from the first source that has one; by its position where only the resolver knows a name.
 
         Raises
         ------
@@ -89,6 +92,18 @@ class SourceChain:
             If all sources work and none shows the target: the reason that tells most.
 
         """
+        try:
+            return self._first(target)
+        except UsageError as error:
+            name = target.object_id
+            if self.locate is None or name is None or error.slug != "not-found" or not _may_resolve(name):
+                raise
+        ra, dec = self.locate(name)
+        cutout = self._first(Target(ra=ra, dec=dec))
+        note = f"position of {name} from Sesame: {ra:.6f} {dec:+.6f}"
+        return replace(cutout, notes=(*cutout.notes, note))
+
+    def _first(self, target: Target) -> Cutout:
         refusals: list[tuple[str, FiberlessError]] = []
         for name, source in self.sources:
             try:
@@ -100,6 +115,11 @@ class SourceChain:
     def close(self) -> None:
         """Close the connections of the sources."""
         self.on_close()
+
+
+def _may_resolve(name: str) -> bool:
+    """Whether catalogues may know a name: those with a colon are of a namespace (`sdss:…`, `my:…`)."""
+    return ":" not in name and not SdssObject.is_objid(name)
 
 
 def _summary(target: Target, refusals: Sequence[tuple[str, FiberlessError]]) -> FiberlessError:

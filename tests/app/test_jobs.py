@@ -305,7 +305,7 @@ async def test_a_full_queue_answers_429_and_when_to_come_back(settings, galaxy_f
     headers = {"Content-Type": "application/fits"}
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
     ):
         first = await client.post(URL, content=galaxy_fits, headers=headers)
         refused = await client.post(f"{URL}?seed=1", content=galaxy_fits, headers=headers)

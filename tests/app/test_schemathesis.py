@@ -32,6 +32,10 @@ CONFIG = SchemathesisConfig.from_dict(
                 "include-name": ["POST /api/v1/predictions", "POST /api/v1/batches"],
                 "checks": {"positive_data_acceptance": {"expected-statuses": [*ACCEPTED, "422"]}},
             },
+            {  # a cone search tells mistakes in a table, with the status 200
+                "include-name": "GET /vo/scs",
+                "checks": {"negative_data_rejection": {"expected-statuses": ["200"]}},
+            },
             {  # there is no worker, which is its very answer
                 "include-name": "GET /readyz",
                 "checks": {

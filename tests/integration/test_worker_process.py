@@ -7,10 +7,13 @@ from fiberless.contract import JobPhase, PredictionOptions, Target
 from fiberless.service.queue import JobQueue
 from fiberless.service.storage import SubmitJob
 from fiberless.service.storage.schema import PREDICTION
+from fiberless.testing import synthetic_cutout
 from worker.sweeper import Sweeper
 
 pytestmark = pytest.mark.stack
 
+BREAKING = str(Path(__file__).parent / "breaking_worker.py")
+SLOW = str(Path(__file__).parent / "slow_worker.py")
 DOOMED = str(Path(__file__).parent / "doomed_worker.py")
 PREDICT = ("-m", "worker", "predict")
 FETCH = ("-m", "worker", "fetch")
@@ -94,6 +97,39 @@ def test_an_emptied_and_a_restarted_broker_lose_no_job(broker, enqueue, start_wo
     assert [job.phase for job in ended([late])] == [JobPhase.COMPLETED]
     worker.terminate()
     assert worker.wait() == 0
+
+
+def test_a_consumer_that_breaks_is_started_again(enqueue, start_worker, ended, tmp_path):
+    ids = [enqueue(seed=seed) for seed in (1, 2)]
+    worker = start_worker(BREAKING, str(tmp_path))
+    assert {job.phase for job in ended(ids)} == {JobPhase.COMPLETED}
+    assert (tmp_path / "broken").exists()
+    worker.terminate()
+    assert worker.wait() == 0
+
+
+def test_a_worker_without_the_model_of_its_jobs_takes_itself_out_and_charges_none(
+    store, job_queue, start_worker
+):
+    """The front end knows a newer version, as after an upgrade of half of the machines."""
+    options = PredictionOptions(model="toy-2", n_candidates=2, steps=2)
+    ids = [
+        store.jobs.submit(SubmitJob(synthetic_cutout(n), None, options, None, ""))[0].id for n in range(1, 7)
+    ]
+    for job_id in ids:
+        job_queue.send(job_id, "predict")
+    assert start_worker(*PREDICT).wait(timeout=90) == 69
+    assert {(store.jobs.get(i).phase, store.jobs.get(i).attempts) for i in ids} == {(JobPhase.QUEUED, 0)}
+    assert "toy-2" in next(beat.trouble for beat in store.heartbeats.recent() if beat.trouble)
+
+
+def test_claimed_jobs_go_back_at_sigterm(store, enqueue, start_worker, wait_until, tmp_path):
+    ids = [enqueue("slow", seed=seed) for seed in range(1, 4)]
+    worker = start_worker(SLOW, str(tmp_path))
+    wait_until((tmp_path / "begun").exists, "the model's first step")
+    worker.terminate()
+    assert worker.wait(timeout=60) == 0
+    assert {(store.jobs.get(i).phase, store.jobs.get(i).attempts) for i in ids} == {(JobPhase.QUEUED, 0)}
 
 
 def test_the_fetch_process_takes_positions_and_sweeps(store, start_worker, ended):

@@ -25,13 +25,14 @@ def store(settings):
 def submit(store):
     """Submit a job and return its id; `label` names it for the scripted model."""
 
-    def submit_one(label="", *, target=None):
+    def submit_one(label="", *, target=None, owner=""):
         request = SubmitJob(
             cutout=synthetic_cutout(1) if target is None else None,
             target=target,
             options=PredictionOptions(label=label, model="toy-1", n_candidates=2, steps=2),
             idempotency_key=None,
             body_sha256="",
+            owner=owner,
         )
         return store.jobs.submit(request)[0].id
 

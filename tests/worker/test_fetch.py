@@ -54,6 +54,15 @@ def test_a_position_becomes_an_image_that_waits_for_prediction(
     assert store.leases.load_cutout(claimed).sha256 == synthetic_cutout(5).sha256
 
 
+def test_owners_take_turns_whatever_the_fetcher_was_told_of(submit, sky, fetcher):
+    ids = [submit(target=Target(ra=n, dec=0), owner="alice") for n in range(5)]
+    submit(target=Target(ra=99, dec=0), owner="bob")
+    fetcher.run(ids[0])
+    assert sky.asked == [Target(ra=99, dec=0)]
+    fetcher.run(ids[3])
+    assert sky.asked[1:] == [Target(ra=3, dec=0)]
+
+
 def test_the_name_of_an_object_is_left_to_the_source(submit, sky, published, fetcher):
     job_id = submit(target=Target(object_id="sdss:1237648720693755918"))
     fetcher.run(job_id)

@@ -10,9 +10,11 @@ from fiberless.contract import JobPhase, JobProgress, PredictionRequest
 from fiberless.errors import TransientError
 from fiberless.inference.predictor import load_predictor
 from fiberless.testing import TOY_VERSION
-from worker.batcher import Batcher, BatchLimits
+from worker.batcher import Batcher
+from worker.claimed_batch import BatchLimits
 from worker.lease_renewer import LeaseRenewer
 from worker.model_cache import ModelCache
+from worker.model_runner import ModelRunner
 from worker.reporter import BatchWatch, ProgressReporter, WorkStoppedError
 
 HALFWAY = JobProgress(stage="predicting", done=7, total=15)
@@ -49,7 +51,9 @@ def batcher(store, model):
     limits = BatchLimits(
         batch_size=4, wait_seconds=0.2, max_attempts=3, deadline_seconds=600, report_seconds=0.01
     )
-    started = Batcher(store, model.predict, renewer=renewer, limits=limits, abort=pytest.fail)
+    started = Batcher(
+        store, ModelRunner(model.predict, pytest.fail), renewer=renewer, limits=limits, abort=pytest.fail
+    )
     started.start()
     yield started
     model.may_end.set()

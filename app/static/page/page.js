@@ -1,6 +1,6 @@
 // The page: takes an image, a position or an id, follows the job, shows the prediction.
 
-import { blob, call, json, predict, Problem, useKey } from "./service.js";
+import { base, blob, call, json, predict, Problem, useKey } from "./service.js";
 import { drawSpectrum, resizeSpectrum } from "./spectrum.js";
 import { fillProperties } from "./properties.js";
 import { snippetsOf } from "./snippets.js";
@@ -28,8 +28,7 @@ function options() {
 function requestOf() {
   const typed = $("target").value.trim();
   if (typed) {
-    const target = targetOf(typed);
-    const body = JSON.stringify({ target, options: options() });
+    const body = JSON.stringify({ target: typed, options: options() });
     return { body, headers: { "Content-Type": "application/json" } };
   }
   if (!chosen) throw new Problem({ title: "Nothing to predict", detail: "choose a FITS file, or type a position or an id" });
@@ -37,13 +36,6 @@ function requestOf() {
   form.append("image", chosen);
   form.append("options", new Blob([JSON.stringify(options())], { type: "application/json" }));
   return { body: form };
-}
-
-function targetOf(typed) {
-  const numbers = typed.split(/[\s,;]+/).map(Number);
-  if (numbers.length === 2 && numbers.every(Number.isFinite)) return { ra: numbers[0], dec: numbers[1] };
-  if (/^[\s\d.,;+-]+$/.test(typed)) throw new Problem({ title: "Not a position", detail: `give right ascension and declination in degrees, not “${typed}”` });
-  return { object_id: typed };
 }
 
 async function submit(event) {
@@ -77,7 +69,7 @@ function explain(error) {
   $("problem").replaceChildren(heading, document.createTextNode(`: ${error.message} `));
   if (error instanceof Problem && error.type.startsWith("/problems/")) {
     const link = document.createElement("a");
-    link.href = error.type;
+    link.href = error.type.slice(1);
     link.textContent = "What does this mean?";
     $("problem").append(link);
   }
@@ -117,7 +109,7 @@ function offer(prediction) {
   buttons.push(downloadButton("Plot", `${prediction.links.self}/preview.png`, `${prediction.id}.png`));
   buttons.push(downloadButton("Image", `${prediction.links.self}/cutout?format=fits`, `${prediction.id}_cutout.fits`));
   $("downloads").replaceChildren(...buttons);
-  const blocks = Object.entries(snippetsOf(location.origin, prediction.id, Boolean($("key").value))).flatMap(snippet);
+  const blocks = Object.entries(snippetsOf(base.href.replace(/\/$/, ""), prediction.id, Boolean($("key").value))).flatMap(snippet);
   $("snippets").replaceChildren(...blocks);
 }
 
@@ -156,7 +148,7 @@ async function toggleCandidates() {
   let fluxes = [];
   if ($("candidates").checked) {
     const wanted = shown.candidates.slice(0, MAX_CANDIDATES);
-    const documents = await Promise.all(wanted.map((candidate) => json(prediction.links.candidate.replace("{k}", candidate.rank - 1))));
+    const documents = await Promise.all(wanted.map((candidate) => json(shown.links.candidate.replace("{k}", candidate.rank - 1))));
     fluxes = documents.map((document) => document.flux.values);
   }
   drawSpectrum($("spectrum"), shown, fluxes);

@@ -8,6 +8,14 @@ export class Problem extends Error {
   }
 }
 
+// Address of the service, with the path that a proxy may have put before it.
+export const base = new URL(".", location.href);
+
+function addressOf(path) {
+  const isUnderBase = !path.startsWith("/") || path.startsWith(base.pathname);
+  return new URL(isUnderBase ? path : `.${path}`, base);
+}
+
 let apiKey = "";
 export const useKey = (key) => { apiKey = key.trim(); };
 
@@ -16,7 +24,7 @@ export async function call(path, options = {}) {
   if (apiKey) headers.set("Authorization", `Bearer ${apiKey}`);
   let answer;
   try {
-    answer = await fetch(path, { ...options, headers });
+    answer = await fetch(addressOf(path), { ...options, headers });
   } catch {
     throw new Problem({ title: "No answer", detail: "the service cannot be reached" });
   }

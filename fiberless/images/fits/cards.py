@@ -22,7 +22,8 @@ def parse_cards(cards: list[bytes]) -> dict[str, CardValue]:
 
     Parameters
     ----------
-    cards : printable ASCII, 80 bytes each, without END
+    cards : 80 bytes each without control characters, without END; bytes beyond ASCII are read as UTF-8, else
+        as Latin-1: no keyword and no number holds them
 
     Raises
     ------
@@ -34,12 +35,19 @@ def parse_cards(cards: list[bytes]) -> dict[str, CardValue]:
     for card in cards:
         if card[8:10] != b"= ":
             continue
-        keyword = card[:8].decode("ascii").rstrip()
+        keyword = card[:8].decode("latin-1").rstrip()
         if keyword not in header:
-            header[keyword] = _value(card[10:].decode("ascii"))
+            header[keyword] = _value(_decoded(card[10:]))
         elif _STRUCTURAL.fullmatch(keyword) or keyword in _SCALING:
             raise UsageError("fits-header-duplicate", f"the card {keyword} appears twice in one header")
     return header
+
+
+def _decoded(field: bytes) -> str:
+    try:
+        return field.decode("utf-8")
+    except UnicodeDecodeError:
+        return field.decode("latin-1")
 
 
 def _value(field: str) -> CardValue:

@@ -15,7 +15,8 @@ from fiberless.images.fits.cards import CARD_BYTES, CardValue, parse_cards
 __all__ = ["UPLOAD_LIMITS", "Limits", "RawHdu", "first_header", "header_at", "walk_fits"]
 
 _BLOCK_BYTES: Final = 2880
-_PRINTABLE: Final = bytes(range(0x20, 0x7F))
+_CONTROL: Final = bytes([*range(0x20), 0x7F])
+_AFTER_END: Final = b" \0"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ARCHIVE_MAGICS: Final = (
     _GZIP_MAGIC,
@@ -38,7 +39,7 @@ class Limits:
     inflated_bytes: int = 32 * 2**20
     inflation_ratio: int = 20
     header_blocks: int = 36
-    hdus: int = 8
+    hdus: int = 64
 
 
 UPLOAD_LIMITS: Final = Limits()
@@ -179,6 +180,8 @@ def _read_hdu(plain: bytes, start: int, *, index: int, limits: Limits) -> tuple[
     end = data_start + -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
     if size > limits.inflated_bytes:
         raise UsageError("fits-too-large", f"HDU {index} declares more than {limits.inflated_bytes} bytes")
+    if len(plain) == data_start + size:
+        end = len(plain)  # the padding of the last HDU is left out, as some programs do
     if end > len(plain):
         missing = end - len(plain)
         raise UsageError("fits-truncated", f"HDU {index} declares {missing} bytes more than there are")
@@ -193,14 +196,21 @@ def _header_cards(plain: bytes, start: int, limits: Limits) -> tuple[list[bytes]
         block = plain[offset : offset + _BLOCK_BYTES]
         if len(block) < _BLOCK_BYTES:
             raise UsageError("fits-truncated", "the file ends inside a header; there is no END card")
-        if block.translate(None, _PRINTABLE):
-            raise UsageError("fits-header-invalid", "a header holds bytes that are not printable ASCII")
         block_cards = [block[at : at + CARD_BYTES] for at in range(0, _BLOCK_BYTES, CARD_BYTES)]
-        end = next((i for i, card in enumerate(block_cards) if card.rstrip() == b"END"), None)
+        end = next((i for i, card in enumerate(block_cards) if card.rstrip(_AFTER_END) == b"END"), None)
+        _refuse_control(block_cards, end)
         cards += block_cards[:end]
         if end is not None:
             return cards, offset + _BLOCK_BYTES
     raise UsageError("fits-header-too-large", f"a header has more than {limits.header_blocks} blocks")
+
+
+def _refuse_control(cards: list[bytes], end: int | None) -> None:
+    """Refuse control characters, but for NUL behind END, where some programs put it for blanks."""
+    before, after = (cards, []) if end is None else (cards[:end], cards[end:])
+    for text in (b"".join(before), b"".join(after).replace(b"\0", b"")):
+        if len(text.translate(None, _CONTROL)) < len(text):
+            raise UsageError("fits-header-invalid", "a header holds control characters")
 
 
 def _kind(header: Mapping[str, CardValue], index: int) -> str:

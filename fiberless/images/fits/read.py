@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from math import cos, hypot, radians
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -12,30 +11,21 @@ import numpy.typing as npt
 from astropy.io import fits
 
 from fiberless.arrays import FloatArray
-from fiberless.astro.bands import BANDS, PIXEL_SCALE_ARCSEC
+from fiberless.astro.bands import BANDS
 from fiberless.astro.extinction import MAX_EBV
 from fiberless.errors import UsageError
 from fiberless.images.cutout import CUTOUT_PIXELS, Cutout, TangentWcs
 from fiberless.images.fits.cards import CardValue
 from fiberless.images.fits.gate import UPLOAD_LIMITS, Limits, walk_fits
 from fiberless.images.fits.pixels import central_start, check_bands, decode, fill_invalid, pad_with_noise
-from fiberless.images.fits.planes import Plane, band_name, find_planes, single_plane
+from fiberless.images.fits.placing import common_wcs, image_position
+from fiberless.images.fits.planes import Plane, find_planes, single_plane
 from fiberless.images.fits.units import nmgy_factor, unit_note
-from fiberless.images.fits.wcs import (
-    card_position_deg,
-    check_pixel_scale,
-    pixel_position,
-    read_wcs,
-    rounded_position,
-    shifted,
-    sky_position_deg,
-)
 
 __all__ = [
     "MIN_PIXELS",
     "cutout_header",
     "cutout_pixels",
-    "name_band_files",
     "read_band_files",
     "read_cutout",
     "write_cutout",
@@ -48,9 +38,6 @@ _T = TypeVar("_T", bound=np.generic)
 _SOURCES: Final = frozenset({"sdss", "hips", "archive", "mock"})
 _MAX_NOTES: Final = 9
 _NOTE_CHARACTERS: Final = 60
-_ALIGNMENT_PX: Final = 0.5
-_CARD_POSITION_ARCSEC: Final = 3.0
-_SCALE_NOTED: Final = 0.01
 
 
 def read_cutout(data: bytes, *, name: str = "image", limits: Limits = UPLOAD_LIMITS) -> Cutout:
@@ -74,18 +61,22 @@ def read_cutout(data: bytes, *, name: str = "image", limits: Limits = UPLOAD_LIM
     """
     with _naming(name):
         hdus = walk_fits(data, limits=limits)
-        planes = find_planes(hdus)
-        notes = [] if tuple(p.band for p in planes) == BANDS else ["bands reordered to u, g, r, i, z"]
-        return _assemble(planes, notes=notes, primary=hdus[0].header)
+        found = find_planes(hdus)
+        in_order = tuple(plane.band for plane in found.planes) == BANDS
+        notes = [*([] if in_order else ["bands reordered to u, g, r, i, z"]), *found.notes]
+        return _assemble(found.planes, notes=notes, primary=hdus[0].header)
 
 
-def read_band_files(files: Mapping[str, bytes], *, limits: Limits = UPLOAD_LIMITS) -> Cutout:
+def read_band_files(
+    files: Mapping[str, bytes], *, limits: Limits = UPLOAD_LIMITS, notes: Sequence[str] = ()
+) -> Cutout:
     """Cutout of five FITS files, the first image of each, aligned with each other.
 
     Parameters
     ----------
     files : band to FITS bytes; the keys are u, g, r, i, z
     limits : what each file may ask for
+    notes : on how the files were named, for the caller
 
     Raises
     ------
@@ -98,31 +89,14 @@ def read_band_files(files: Mapping[str, bytes], *, limits: Limits = UPLOAD_LIMIT
         raise UsageError("wrong-band-order", f"{unknown[0][:20]!r} is none of the bands u, g, r, i, z")
     if missing := [band for band in BANDS if band not in files]:
         raise UsageError("wrong-band-count", f"there is no file for {', '.join(missing)}")
-    planes = []
+    planes: list[Plane] = []
+    told = list(notes)
     for band in BANDS:
         with _naming(band):
-            planes.append(single_plane(walk_fits(files[band], limits=limits), band))
-    return _assemble(planes, notes=[], primary={})
-
-
-def name_band_files(files: Sequence[bytes], *, limits: Limits = UPLOAD_LIMITS) -> dict[str, bytes]:
-    """Five single-band files by band: as their headers say, or in the order u, g, r, i, z if none does.
-
-    Raises
-    ------
-    UsageError
-        `wrong-band-count` if there are not five, `wrong-band-order` if the headers do not name each band
-        once.
-
-    """
-    if len(files) != len(BANDS):
-        raise UsageError("wrong-band-count", f"{len(files)} files; u, g, r, i and z are needed")
-    named = [band_name(walk_fits(data, limits=limits)[0].header) for data in files]
-    if not any(named):
-        return dict(zip(BANDS, files, strict=True))
-    if sorted(map(str, named)) != sorted(BANDS):
-        raise UsageError("wrong-band-order", f"the files say that they are {', '.join(map(str, named))}")
-    return {str(band): data for band, data in zip(named, files, strict=True)}
+            found = single_plane(walk_fits(files[band], limits=limits), band)
+            planes += found.planes
+            told += found.notes
+    return _assemble(planes, notes=told, primary={})
 
 
 def write_cutout(cutout: Cutout, path: Path | None = None) -> bytes:
@@ -179,9 +153,15 @@ def _assemble(planes: Sequence[Plane], *, notes: Sequence[str], primary: Mapping
     flux = np.stack([_plane_flux(plane, window) for plane in ordered])
     check_bands(flux)
     filled, mask = fill_invalid(flux)
-    wcs, scale_note = _common_wcs(ordered, side)
-    position = _position(wcs, [by_band["r"].header, primary], side)
-    told = [*_stored_notes(by_band["r"].header), *notes, unit_note(by_band["r"].header), scale_note]
+    wcs, grid_notes = common_wcs(ordered, side)
+    position, position_note = image_position(wcs, [by_band["r"].header, primary], side)
+    told = [
+        *_stored_notes(by_band["r"].header),
+        *notes,
+        *(unit_note(plane.header) for plane in ordered),
+        *grid_notes,
+        position_note,
+    ]
     if mask.any():
         told.append(f"{int(mask.sum())} invalid pixels masked and filled from neighbours")
     if side < CUTOUT_PIXELS:
@@ -231,47 +211,6 @@ def _placed(values: npt.NDArray[_T], side: int, *, fill: float) -> npt.NDArray[_
     before = max(0, -central_start(side))
     after = max(0, CUTOUT_PIXELS - side - before)
     return np.pad(values, ((0, 0), (before, after), (before, after)), constant_values=fill)
-
-
-def _common_wcs(planes: Sequence[Plane], side: int) -> tuple[TangentWcs | None, str | None]:
-    """World coordinates of the window, from r or the first band that has them, and a note on their scale."""
-    known = {plane.band: wcs for plane in planes if (wcs := read_wcs(plane.header))}
-    if not known:
-        return None, None
-    wcs = known.get("r") or next(iter(known.values()))
-    scale = check_pixel_scale(wcs)
-    middle = (side - 1) / 2
-    position = sky_position_deg(wcs, middle, middle)
-    for band, other in known.items():
-        check_pixel_scale(other)
-        x, y = pixel_position(other, *position)
-        if not hypot(x - middle, y - middle) <= _ALIGNMENT_PX:
-            raise UsageError(
-                "invalid-wcs", f"{band} is not aligned with the other bands; resample it to their grid"
-            )
-    start = central_start(side)
-    off = abs(scale / PIXEL_SCALE_ARCSEC - 1) > _SCALE_NOTED
-    note = f"pixels of {scale:.3f} arcsec taken as {PIXEL_SCALE_ARCSEC}" if off else None
-    return shifted(wcs, x=start, y=start), note
-
-
-def _position(
-    wcs: TangentWcs | None, headers: Sequence[Mapping[str, CardValue]], side: int
-) -> tuple[float, float] | None:
-    cards = next((found for header in headers if (found := card_position_deg(header))), None)
-    if wcs is None:
-        return cards and rounded_position(*cards)
-    middle = (side - 1) / 2 - central_start(side)
-    centre = sky_position_deg(wcs, middle, middle)
-    if cards and _separation_arcsec(cards, centre) <= _CARD_POSITION_ARCSEC:
-        return rounded_position(*cards)
-    return rounded_position(*centre)
-
-
-def _separation_arcsec(first: tuple[float, float], second: tuple[float, float]) -> float:
-    """Distance of two near positions on the tangent plane."""
-    d_ra = (first[0] - second[0] + 180) % 360 - 180
-    return hypot(d_ra * cos(radians(second[1])), first[1] - second[1]) * 3600
 
 
 def _stored_notes(header: Mapping[str, CardValue]) -> list[str]:

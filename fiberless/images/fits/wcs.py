@@ -1,9 +1,10 @@
-"""World coordinates from a few checked numbers of a header, never from the header's text.
+"""World coordinates of a tangent plane: scale, shift, positions; and the cards RA and DEC.
 
 wcslib is handed numbers only.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,48 +16,37 @@ from fiberless.astro.bands import PIXEL_SCALE_ARCSEC
 from fiberless.errors import UsageError
 from fiberless.images.cutout import TangentWcs
 from fiberless.images.fits.cards import CardValue
+from fiberless.images.fits.linear import Matrix, card_text, is_number, number
+from fiberless.images.fits.sky_frame import read_frame
 
 __all__ = [
     "astropy_wcs",
     "card_position_deg",
     "check_pixel_scale",
+    "checked_wcs",
     "pixel_position",
-    "read_wcs",
     "rounded_position",
     "shifted",
     "sky_position_deg",
 ]
 
 SCALE_TOLERANCE: Final = 0.2
-_MAX_CRPIX: Final = 1e5
-_PROJECTIONS: Final = frozenset({"TAN", "TAN-SIP"})
-_FRAMES: Final = frozenset({"ICRS", "FK5", ""})
+_SEXAGESIMAL = re.compile(r"([+-]?)([0-9]{1,3})[: ]([0-9]{1,2})[: ]([0-9]{1,2}(?:\.[0-9]*)?)")
 
 
-def read_wcs(header: Mapping[str, CardValue]) -> TangentWcs | None:
-    """Gnomonic world coordinates of a header, or None if it holds none that are understood.
-
-    Distortion terms are ignored: over a cutout they move nothing by a pixel.
+def checked_wcs(wcs: TangentWcs) -> TangentWcs:
+    """Pass on world coordinates whose pixels could be an image's.
 
     Raises
     ------
     UsageError
-        `invalid-wcs` if the numbers are not finite, out of range or singular.
+        `invalid-wcs` if the matrix is not finite, singular, skewed, or of absurd pixels.
 
     """
-    if "CRVAL1" not in header or not _is_tangent(header):
-        return None
-    crval = (_number(header, "CRVAL1") % 360.0, _number(header, "CRVAL2"))
-    crpix = (_number(header, "CRPIX1"), _number(header, "CRPIX2"))
-    cd = _cd_matrix(header)
-    if abs(crval[1]) > 90:
-        raise UsageError("invalid-wcs", f"CRVAL2 = {crval[1]:g} is no declination")
-    if max(abs(value) for value in crpix) > _MAX_CRPIX:
-        raise UsageError("invalid-wcs", f"CRPIX = {crpix} lies far outside any frame")
-    scales = _scales_arcsec(cd)
-    if not all(1e-3 < scale < 3600 for scale in scales) or _skew(cd) > 0.1:
-        raise UsageError("invalid-wcs", f"the pixel matrix {cd} is singular, skewed or absurd")
-    return TangentWcs(crval_deg=crval, crpix=crpix, cd_deg=cd)
+    scales = _scales_arcsec(wcs.cd_deg)
+    if not all(1e-3 < scale < 3600 for scale in scales) or not _skew(wcs.cd_deg) <= 0.1:
+        raise UsageError("invalid-wcs", f"the pixel matrix {wcs.cd_deg} is singular, skewed or absurd")
+    return wcs
 
 
 def check_pixel_scale(wcs: TangentWcs) -> float:
@@ -78,21 +68,43 @@ def check_pixel_scale(wcs: TangentWcs) -> float:
 
 
 def card_position_deg(header: Mapping[str, CardValue]) -> tuple[float, float] | None:
-    """Position in the cards RA and DEC, if both are numbers.
+    """ICRS position in the cards RA and DEC: degrees, or sexagesimal text with RA in hours.
+
+    None if either is absent or blank.
 
     Raises
     ------
     UsageError
-        `invalid-wcs` if they are no position.
+        `invalid-wcs` if they are no position, or in a frame that is not known.
 
     """
-    ra, dec = header.get("RA"), header.get("DEC")
-    if not _is_number(ra) or not _is_number(dec):
+    if not card_text(header, "RA") or not card_text(header, "DEC"):
         return None
-    ra_deg, dec_deg = _number(header, "RA"), _number(header, "DEC")
+    ra_deg, dec_deg = _card_angle(header, "RA", sexagesimal_deg=15.0), _card_angle(header, "DEC")
     if not (-360 <= ra_deg <= 360 and -90 <= dec_deg <= 90):
         raise UsageError("invalid-wcs", f"RA = {ra_deg:g}, DEC = {dec_deg:g} is no position in degrees")
-    return ra_deg % 360.0, dec_deg
+    frame = read_frame(header)
+    if frame is None:
+        raise UsageError("invalid-wcs", f"RA and DEC are in the frame {header.get('RADESYS')!r}, not known")
+    ra, dec = frame.to_icrs_deg(np.array(ra_deg % 360.0), np.array(dec_deg))
+    return float(ra), float(dec)
+
+
+def _card_angle(header: Mapping[str, CardValue], card: str, *, sexagesimal_deg: float = 1.0) -> float:
+    """Angle of a card in degrees; a sexagesimal text counts units of the given number of degrees."""
+    if is_number(header[card]):
+        return number(header, card)
+    text = card_text(header, card)
+    if match := _SEXAGESIMAL.fullmatch(text):
+        value = float(match[2]) + float(match[3]) / 60 + float(match[4]) / 3600
+        return (-value if match[1] == "-" else value) * sexagesimal_deg
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise UsageError(
+            "invalid-wcs", f"{card} = {text[:30]!r} is neither degrees nor sexagesimal"
+        ) from error
+    return value
 
 
 def rounded_position(ra_deg: float, dec_deg: float) -> tuple[float, float]:
@@ -131,64 +143,12 @@ def astropy_wcs(wcs: TangentWcs) -> WCS:
     return built
 
 
-def _is_tangent(header: Mapping[str, CardValue]) -> bool:
-    """Whether the axes are (RA, Dec), gnomonic, in degrees of ICRS or FK5."""
-    first, second = str(header.get("CTYPE1", "")), str(header.get("CTYPE2", ""))
-    frame = str(header.get("RADESYS", header.get("RADECSYS", ""))).strip().upper()
-    units = {str(header.get(card, "deg")).strip().lower() for card in ("CUNIT1", "CUNIT2")}
-    return (
-        first[:5] == "RA---"
-        and second[:5] == "DEC--"
-        and first[5:].strip() == second[5:].strip()
-        and first[5:].strip() in _PROJECTIONS
-        and frame in _FRAMES
-        and units <= {"deg", "degree", "degrees"}
-    )
-
-
-def _cd_matrix(header: Mapping[str, CardValue]) -> tuple[float, float, float, float]:
-    """Pixel matrix from CDi_j, or CDELTi with PCi_j or CROTA2 (Calabretta & Greisen 2002, A&A 395, 1077)."""
-    if any(f"CD{i}_{j}" in header for i in (1, 2) for j in (1, 2)):
-        return _four([_number(header, f"CD{i}_{j}", 0.0) for i in (1, 2) for j in (1, 2)])
-    steps = np.array([_number(header, "CDELT1"), _number(header, "CDELT2")])
-    if "CROTA2" in header:
-        angle = math.radians(_number(header, "CROTA2"))
-        ratio = steps[1] / steps[0] if steps[0] else 0.0
-        turned = [
-            math.cos(angle),
-            -math.sin(angle) * ratio,
-            math.sin(angle) / (ratio or 1.0),
-            math.cos(angle),
-        ]
-        matrix = np.array(turned).reshape(2, 2)
-    else:
-        turned = [_number(header, f"PC{i}_{j}", float(i == j)) for i in (1, 2) for j in (1, 2)]
-        matrix = np.array(turned).reshape(2, 2)
-    return _four((steps[:, None] * matrix).ravel().tolist())
-
-
-def _four(values: list[float]) -> tuple[float, float, float, float]:
-    a, b, c, d = values
-    return a, b, c, d
-
-
-def _scales_arcsec(cd: tuple[float, float, float, float]) -> tuple[float, float]:
+def _scales_arcsec(cd: Matrix) -> tuple[float, float]:
     return math.hypot(cd[0], cd[2]) * 3600, math.hypot(cd[1], cd[3]) * 3600
 
 
-def _skew(cd: tuple[float, float, float, float]) -> float:
+def _skew(cd: Matrix) -> float:
     """Cosine of the angle between the two pixel axes on the sky."""
     matrix: FloatArray = np.array(cd).reshape(2, 2)
     x, y = matrix[:, 0], matrix[:, 1]
     return float(abs(x @ y) / (math.hypot(*x) * math.hypot(*y)))
-
-
-def _is_number(value: CardValue | None) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _number(header: Mapping[str, CardValue], keyword: str, default: float | None = None) -> float:
-    value = header.get(keyword, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e30:
-        raise UsageError("invalid-wcs", f"{keyword} = {value!r} is not a usable number")
-    return float(value)

@@ -5,10 +5,11 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from fiberless.errors import FatalError
 
-__all__ = ["MAX_SOCKET_PATH", "find_redis_server", "redis_command", "socket_folder"]
+__all__ = ["MAX_SOCKET_PATH", "find_redis_server", "redis_command", "socket_folder", "socket_url"]
 
 MAX_SOCKET_PATH: Final = 90
 """Longest path that we put a socket at; the kernel's own bound is 107 bytes on Linux, 103 on macOS."""
@@ -45,6 +46,11 @@ def socket_folder(data_dir: Path) -> Path:
     wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted.chmod(0o700)
     return wanted
+
+
+def socket_url(socket: Path) -> str:
+    """URL of a broker on a unix socket; `#`, `?` and `%` in its path are quoted, or they would cut it."""
+    return f"redis+socket://{quote(str(socket))}"
 
 
 def redis_command(binary: Path, *, socket: Path, folder: Path) -> list[str]:

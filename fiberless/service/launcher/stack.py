@@ -15,7 +15,7 @@ import httpx
 
 import fiberless
 from fiberless.errors import FatalError, UsageError
-from fiberless.service.launcher.broker import find_redis_server, redis_command, socket_folder
+from fiberless.service.launcher.broker import find_redis_server, redis_command, socket_folder, socket_url
 from fiberless.service.launcher.child import Child
 from fiberless.service.settings import Settings
 from fiberless.service.storage.access_check import refuse_open_access
@@ -192,7 +192,7 @@ class Stack:
         command = redis_command(find_redis_server(), socket=path, folder=self._data_dir / "redis")
         self._launch("redis", command, os.environ)
         _await_broker(path)
-        return f"redis+socket://{path}"
+        return socket_url(path)
 
     def _lock_data_dir(self) -> None:
         lock: IO[str] = self._resources.enter_context((self._data_dir / "serve.lock").open("w"))

@@ -4,7 +4,7 @@ from fiberless.service.storage.batch_rows import BatchHead, BatchRow
 from fiberless.service.storage.batches import BatchesPage, BegunBatch, ItemsPage
 from fiberless.service.storage.heartbeats import Heartbeat
 from fiberless.service.storage.job_rows import JobEvent
-from fiberless.service.storage.jobs import JobsPage, SubmitJob
+from fiberless.service.storage.jobs import JobsPage, QueueLimits, SubmitJob
 from fiberless.service.storage.leases import ClaimedJob
 from fiberless.service.storage.objects import ConePage, Neighbour
 from fiberless.service.storage.predictions import PredictionSummary
@@ -23,6 +23,7 @@ __all__ = [
     "JobsPage",
     "Neighbour",
     "PredictionSummary",
+    "QueueLimits",
     "Store",
     "SubmitJob",
     "open_store",

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, tuple_, update
 
-from fiberless.contract import Batch, BatchItem, JobPhase
+from fiberless.contract import Batch, BatchItem, ErrorReport, JobPhase
 from fiberless.contract.upgrade import upgraded
-from fiberless.errors import TransientError, UsageError
+from fiberless.errors import ErrorKind, FatalError, TransientError, UsageError
 from fiberless.images.cutout import Cutout
 from fiberless.service.storage.batch_feeder import finish_cancelling
 from fiberless.service.storage.batch_rows import (
@@ -30,6 +30,7 @@ from fiberless.service.storage.blobs import BlobStore
 from fiberless.service.storage.cursor import decode_cursor, encode_cursor
 from fiberless.service.storage.encoding import encode_cutout
 from fiberless.service.storage.engine import NOW, Database
+from fiberless.service.storage.predictions import LOST_PREDICTION
 from fiberless.service.storage.schema import BATCH, JOB, PREDICTION
 
 __all__ = ["BatchStore", "BatchesPage", "BegunBatch", "ItemsPage"]
@@ -173,7 +174,10 @@ class BatchStore:
     def outcomes(
         self, batch_id: str, *, owner: str, after_row: int, limit: int
     ) -> list[tuple[BatchItem, bytes | None]]:
-        """The next rows after one, each with its prediction in the newest schema; else None."""
+        """The next rows after one, each with its prediction in the newest schema; None where there is none.
+
+        A row whose document is lost or damaged says so, and costs the others nothing.
+        """
         statement = (
             _rows_after(batch_id, owner, after_row)
             .add_columns(PREDICTION.c.document_key)
@@ -182,10 +186,23 @@ class BatchStore:
         )
         with self.database.read() as connection:
             rows = connection.execute(statement).all()
-        return [
-            (item_of(row), None if row.document_key is None else upgraded(self.blobs.get(row.document_key)))
-            for row in rows
-        ]
+        return [self._outcome(item_of(row), row.document_key) for row in rows]
+
+    def _outcome(self, item: BatchItem, document_key: str | None) -> tuple[BatchItem, bytes | None]:
+        if document_key is None:
+            return item, None
+        try:
+            return item, upgraded(self.blobs.get(document_key))
+        except FatalError:
+            report = ErrorReport(slug="not-found", kind=ErrorKind.FATAL, detail=LOST_PREDICTION)
+            return item.model_copy(update={"error": report}), None
+
+    def waiting_rows(self, owner: str) -> int:
+        """Rows of an owner's batches that were not let into a queue yet."""
+        is_waiting = and_(BATCH.c.owner == owner, BATCH.c.state == BatchState.OPEN)
+        statement = select(func.coalesce(func.sum(BATCH.c.n_rows - BATCH.c.next_row), 0)).where(is_waiting)
+        with self.database.read() as connection:
+            return int(connection.execute(statement).scalar_one())
 
     def cancel(self, batch_id: str, *, owner: str) -> Batch:
         """Abort all rows that have not ended; those that have stay as they are.

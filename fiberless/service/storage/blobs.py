@@ -7,14 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from fiberless.errors import FatalError, TransientError
 
-__all__ = ["BlobStore", "StoredBlob"]
+__all__ = ["MARK_KEY", "BlobStore", "StoredBlob"]
+
+_MARK: Final = b"The blob store of a Fiberless service.\n"
+MARK_KEY: Final = hashlib.sha256(_MARK).hexdigest()
+"""Key of a blob that every store of a running service holds, and no other folder."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,14 @@ class BlobStore:
 
     def __init__(self, url: str) -> None:
         self._files: Any
-        self._files, self._root = url_to_fs(url)
+        self._root: str
+        # a plain path is no URL: fsspec would split it at `::`
+        self._files, self._root = url_to_fs(url) if "://" in url else (LocalFileSystem(), url)
 
     def put(self, data: bytes) -> str:
-        """Store bytes durably and return their key, the sha256 in hex; what is there already is young again.
+        """Store bytes durably and return their key, the sha256 in hex.
+
+        What is there already is young again, and whole again if it was damaged.
 
         Raises
         ------
@@ -59,7 +67,7 @@ class BlobStore:
         try:
             if not isinstance(self._files, LocalFileSystem):
                 self._files.pipe_file(path, data)
-            elif not _is_made_young(Path(path)):
+            elif not _is_kept(Path(path), data):
                 _write_durably(Path(path), data)
         except OSError as error:
             raise TransientError("storage-unavailable", "the blob store cannot be written") from error
@@ -85,6 +93,29 @@ class BlobStore:
         if hashlib.sha256(data).hexdigest() != key:
             raise FatalError("internal-error", f"blob {key} is corrupt")
         return data
+
+    def mark(self) -> None:
+        """Leave the mark by which others know that they see the same store; raises as `put`."""
+        self.put(_MARK)
+
+    def has_mark(self) -> bool:
+        """Whether this is the store that the service's front end has marked, and can be read."""
+        return self.is_whole(MARK_KEY)
+
+    def is_whole(self, key: str) -> bool:
+        """Whether a blob is there, and what was stored.
+
+        Raises
+        ------
+        TransientError
+            `storage-unavailable` if it cannot be read now.
+
+        """
+        try:
+            self.get(key)
+        except FatalError:
+            return False
+        return True
 
     def stored(self) -> Iterator[StoredBlob]:
         """All blobs, in no order; also what a writer that was killed has left behind.
@@ -154,13 +185,13 @@ def _fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_made_young(path: Path) -> bool:
-    """Whether the file is there; if so it is young from now on, and so safe from `discard`."""
+def _is_kept(path: Path, data: bytes) -> bool:
+    """Whether the file holds these bytes; if so it is young from now on, and so safe from `discard`."""
     try:
         os.utime(path)
+        return path.read_bytes() == data
     except FileNotFoundError:
         return False
-    return True
 
 
 def _discard_local(path: Path, before: float) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, case, delete, func, insert, literal, select, tuple_
 
 from fiberless.contract import (
     QUEUE_FETCH,
@@ -24,8 +24,10 @@ from fiberless.service.storage.engine import NOW, Database
 from fiberless.service.storage.job_rows import JobEvent, change_jobs, event_of, first_event, job_of
 from fiberless.service.storage.schema import IDEMPOTENCY, JOB, JOB_EVENT, PREDICTION
 
-__all__ = ["JobStore", "JobsPage", "SubmitJob"]
+__all__ = ["JobStore", "JobsPage", "QueueLimits", "SubmitJob"]
 
+_ALWAYS_LET_IN: Final = 10
+"""Waiting jobs of an owner that others cannot keep out."""
 _OPEN_PHASES: Final = [phase for phase in JobPhase if not phase.is_final]
 
 
@@ -71,6 +73,17 @@ class SubmitJob:
 
 
 @dataclass(frozen=True)
+class QueueLimits:
+    """Most jobs that may wait, those of batches apart: of all owners together, and of one.
+
+    An owner with few waiting jobs is let in even if those of others fill the queue.
+    """
+
+    total: int
+    per_owner: int
+
+
+@dataclass(frozen=True)
 class JobsPage:
     """Some jobs of a list, and the cursor of the next page; None on the last."""
 
@@ -85,13 +98,13 @@ class JobStore:
     database: Database
     blobs: BlobStore
 
-    def submit(self, request: SubmitJob, *, max_queued: int | None = None) -> tuple[Job, bool]:
+    def submit(self, request: SubmitJob, *, limits: QueueLimits | None = None) -> tuple[Job, bool]:
         """Write a job down; the message to the workers is the caller's next step.
 
         Parameters
         ----------
-        max_queued : int or None
-            Most jobs that may wait, those of batches apart. Callers at once may exceed it by their number.
+        limits : QueueLimits or None
+            Callers at once may exceed them by their number.
 
         Returns
         -------
@@ -106,8 +119,8 @@ class JobStore:
             `queue-full`, where nothing was written; `storage-unavailable`.
 
         """
-        if request.prediction_id is None and max_queued is not None:
-            earlier = self._job_without_room(request, max_queued)
+        if request.prediction_id is None and limits is not None:
+            earlier = self._job_without_room(request, limits)
             if earlier is not None:
                 return earlier, False
         cutout_key = None if request.cutout is None else self.blobs.put(encode_cutout(request.cutout))
@@ -207,6 +220,11 @@ class JobStore:
             )
             return _read_job(connection, job_id)
 
+    def forget_key(self, job_id: str) -> None:
+        """Free the idempotency key of a job whose prediction is lost: the same request makes a new job."""
+        with self.database.write() as connection:
+            connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.job_id == job_id))
+
     def queue_depths(self) -> dict[str, int]:
         """Jobs that wait, by queue; a queue without any is absent."""
         statement = (
@@ -217,16 +235,15 @@ class JobStore:
         with self.database.read() as connection:
             return {row.queue: row.waiting for row in connection.execute(statement)}
 
-    def _job_without_room(self, request: SubmitJob, max_queued: int) -> Job | None:
+    def _job_without_room(self, request: SubmitJob, limits: QueueLimits) -> Job | None:
         """None if there is room for a new job; else the job that the idempotency key named before."""
-        alone = and_(JOB.c.phase == JobPhase.QUEUED, JOB.c.batch_id.is_(None))
-        last_place = select(JOB.c.id).where(alone).offset(max_queued - 1).limit(1)
         with self.database.read() as connection:
-            if connection.execute(last_place).first() is None:
+            reason = _why_full(connection, request.owner, limits)
+            if reason is None:
                 return None
             earlier = connection.execute(_named_before(request)).one_or_none()
             if earlier is None:
-                raise TransientError("queue-full", f"{max_queued} jobs wait already; ask again later")
+                raise TransientError("queue-full", f"{reason}; ask again later")
             return _read_job(connection, _same_body(earlier, request))
 
     def _earlier_job_id(self, connection: Connection, request: SubmitJob, job_id: str) -> str | None:
@@ -247,6 +264,22 @@ class JobStore:
         if taken.first() is not None:
             return None
         return _same_body(connection.execute(_named_before(request)).one(), request)
+
+
+def _why_full(connection: Connection, owner: str, limits: QueueLimits) -> str | None:
+    """Why no job of an owner may be added; None if one may."""
+    alone = and_(JOB.c.phase == JobPhase.QUEUED, JOB.c.batch_id.is_(None))
+    # The limit keeps the database from counting all that the owner ever asked for, by another index.
+    waiting = select(JOB.c.owner).where(alone).limit(2 * limits.total).subquery()
+    is_own = case((waiting.c.owner == owner, 1), else_=0)
+    counts = select(func.count(), func.coalesce(func.sum(is_own), 0)).select_from(waiting)
+    total, own = connection.execute(counts).one()
+    most = min(limits.per_owner, limits.total)
+    if own >= most:
+        return f"{own} of your jobs wait, {most} may"
+    if total >= limits.total and own >= _ALWAYS_LET_IN:
+        return f"{total} jobs wait, {limits.total} may"
+    return None
 
 
 def _named_before(request: SubmitJob) -> Select[tuple[str, str]]:

@@ -5,7 +5,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Subquery,
+    and_,
+    case,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from fiberless.contract import (
     QUEUE_FETCH,
@@ -29,6 +43,8 @@ __all__ = ["ClaimedJob", "LeaseStore", "held_by"]
 _STAGE: Final = {"fetch": "fetching", "predict": "predicting"}
 _HEARTBEAT_KEPT_SECONDS: Final = 3600.0
 _FREE: Final[dict[str, Any]] = {"lease_token": None, "lease_until": None}
+_SUSPICIOUS: Final = or_(JOB.c.attempt > 0, JOB.c.suspected > 0)
+"""Tried before, or at hand when a device broke: it may be what ends its worker."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +83,58 @@ class LeaseStore:
     database: Database
     blobs: BlobStore
 
+    def in_turn(self, job_ids: Sequence[str], *, queue: str, limit: int) -> list[str]:
+        """Jobs that are to be claimed next, when a worker was told of some: all owners take turns.
+
+        Single jobs go before rows of batches; a turn is an owner's place after what is worked on for it
+        already, and at equal turns the owner with fewer waiting jobs goes first. Of one owner those that the
+        worker was told of go first.
+
+        Returns
+        -------
+        Ids of at most `limit` waiting jobs that were never tried before.
+
+        """
+        is_row = JOB.c.batch_id.is_not(None)
+        is_told = case((JOB.c.id.in_(job_ids), 0), else_=1)
+        own = (JOB.c.owner, is_row)
+        busy = _executing_by_owner(queue)
+        place = func.row_number().over(partition_by=own, order_by=(is_told, JOB.c.created))
+        waiting = (
+            select(
+                JOB.c.id,
+                JOB.c.created,
+                is_row.label("is_row"),
+                (place + func.coalesce(busy.c.executing, 0)).label("turn"),
+                func.count().over(partition_by=own).label("n_waiting"),
+            )
+            .join_from(JOB, busy, busy.c.owner == JOB.c.owner, isouter=True)
+            .where(JOB.c.phase == JobPhase.QUEUED, JOB.c.queue == queue, not_(_SUSPICIOUS))
+            .subquery()
+        )
+        order = (waiting.c.is_row, waiting.c.turn, waiting.c.n_waiting, waiting.c.created)
+        with self.database.read() as connection:
+            return list(connection.execute(select(waiting.c.id).order_by(*order).limit(limit)).scalars())
+
     def claim(
-        self, job_ids: Sequence[str], *, lease_token: str, queue: str, lease_seconds: float, max_attempts: int
+        self,
+        job_ids: Sequence[str],
+        *,
+        lease_token: str,
+        queue: str,
+        lease_seconds: float,
+        max_attempts: int,
+        in_company: bool = False,
     ) -> list[ClaimedJob]:
         """Take those of the jobs that are free, all in one transaction.
 
-        Several ids take jobs that were never tried before; a job that was tried before is taken only if it
-        is asked for alone, so that one that kills its worker cannot cost its neighbours their attempts.
+        Several ids take jobs that were never tried before. One that was tried before, or was there when a
+        device broke, is taken only if it is asked for alone, so that a job that kills its worker cannot cost
+        its neighbours their attempts.
+
+        Parameters
+        ----------
+        in_company : other jobs are under this token already
 
         Returns
         -------
@@ -81,8 +142,8 @@ class LeaseStore:
 
         """
         free = _claimable(queue=queue, max_attempts=max_attempts)
-        if len(job_ids) > 1:
-            free = and_(free, JOB.c.attempt == 0)
+        if len(job_ids) > 1 or in_company:
+            free = and_(free, not_(_SUSPICIOUS))
         # Locked in one order, so that two workers with the same ids cannot block each other.
         locked = select(JOB.c.id).where(JOB.c.id.in_(job_ids), free).order_by(JOB.c.id).with_for_update()
         with self.database.write() as connection:
@@ -100,9 +161,9 @@ class LeaseStore:
         return [claimed[job_id] for job_id in dict.fromkeys(job_ids) if job_id in claimed]
 
     def retries(self, job_ids: Sequence[str], *, queue: str, max_attempts: int) -> list[str]:
-        """Those of the jobs that are free but were tried before, oldest first: to be claimed one by one."""
+        """Those of the jobs that are free but to be claimed one by one, see `claim`; oldest first."""
         free = _claimable(queue=queue, max_attempts=max_attempts)
-        statement = select(JOB.c.id).where(JOB.c.id.in_(job_ids), free, JOB.c.attempt > 0)
+        statement = select(JOB.c.id).where(JOB.c.id.in_(job_ids), free, _SUSPICIOUS)
         with self.database.read() as connection:
             return list(connection.execute(statement.order_by(JOB.c.created)).scalars())
 
@@ -135,17 +196,30 @@ class LeaseStore:
         report = error.model_dump(mode="json")
         return self._change(job_id, lease_token, phase=JobPhase.ERROR, ended=NOW, error=report, **_FREE)
 
-    def release(self, job_id: str, lease_token: str) -> bool:
-        """Give a job back to be tried again later; the attempt counts."""
-        waiting = {"phase": JobPhase.QUEUED, "published": NOW, **_progress("queued")}
-        return self._change(job_id, lease_token, **waiting, **_FREE)
+    def release(self, job_id: str, lease_token: str, *, is_spent: bool = True) -> bool:
+        """Give a job back to be tried again later; the attempt counts, unless a machine was at fault."""
+        attempt = JOB.c.attempt if is_spent else JOB.c.attempt - 1
+        return self._change(job_id, lease_token, attempt=attempt, **_waiting(), **_FREE)
+
+    def hand_back(self, lease_token: str, *, is_suspected: bool = False) -> int:
+        """Give back all jobs under a token, their attempts unspent; returns how many.
+
+        Parameters
+        ----------
+        is_suspected : one of them may have broken the device, so that each is tried alone from now on
+
+        """
+        values = {"attempt": JOB.c.attempt - 1, **_waiting(), **_FREE}
+        if is_suspected:
+            values["suspected"] = 1
+        with self.database.write() as connection:
+            return len(change_jobs(connection, held_by(lease_token), **values))
 
     def attach_cutout(self, job_id: str, lease_token: str, cutout: Cutout) -> bool:
         """Give a fetched image to its job, which then waits for prediction with all its attempts."""
         key = self.blobs.put(encode_cutout(cutout))
-        waiting = {"phase": JobPhase.QUEUED, "published": NOW, **_progress("queued")}
         return self._change(
-            job_id, lease_token, queue=QUEUE_PREDICT, cutout_key=key, attempt=0, **waiting, **_FREE
+            job_id, lease_token, queue=QUEUE_PREDICT, cutout_key=key, attempt=0, **_waiting(), **_FREE
         )
 
     def set_progress(self, job_id: str, lease_token: str, progress: JobProgress) -> bool:
@@ -212,6 +286,12 @@ class LeaseStore:
             return bool(change_jobs(connection, and_(JOB.c.id == job_id, held_by(lease_token)), **values))
 
 
+def _executing_by_owner(queue: str) -> Subquery:
+    executing = and_(JOB.c.phase == JobPhase.EXECUTING, JOB.c.queue == queue)
+    counts = select(JOB.c.owner, func.count().label("executing")).where(executing)
+    return counts.group_by(JOB.c.owner).subquery()
+
+
 def _expired() -> ColumnElement[bool]:
     return and_(JOB.c.phase == JobPhase.EXECUTING, JOB.c.lease_until < NOW)
 
@@ -242,6 +322,10 @@ def _give_up(connection: Connection, max_attempts: int) -> None:
     out_of_attempts = and_(or_(JOB.c.phase == JobPhase.QUEUED, _expired()), JOB.c.attempt >= max_attempts)
     ended = {"phase": JobPhase.ERROR, "ended": NOW, "error": report.model_dump(mode="json")}
     change_jobs(connection, out_of_attempts, **ended, **_FREE)
+
+
+def _waiting() -> dict[str, Any]:
+    return {"phase": JobPhase.QUEUED, "published": NOW, **_progress("queued")}
 
 
 def _progress(stage: str, done: int = 0, total: int = 1) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class ObjectStore:
         ra_deg, dec_deg : centre, ICRS degrees
         radius_arcsec : great-circle distance; its end is inside
         cursor : `next_cursor` of the page before
-        limit : most neighbours on the page
+        limit : most neighbours on the page; with 0 they are only counted
 
         Raises
         ------
@@ -96,7 +96,7 @@ class ObjectStore:
         return ConePage(
             neighbours=tuple(page),
             total=len(found),
-            next_cursor=encode_cursor(*_place(page[-1])) if len(left) > limit else None,
+            next_cursor=encode_cursor(*_place(page[-1])) if page and len(left) > limit else None,
         )
 
 

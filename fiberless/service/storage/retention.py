@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from fiberless.contract import JobPhase
 from fiberless.service.settings import Settings
-from fiberless.service.storage.blobs import BlobStore
+from fiberless.service.storage.blobs import MARK_KEY, BlobStore
 from fiberless.service.storage.engine import NOW, Database
 from fiberless.service.storage.schema import BATCH, IDEMPOTENCY, JOB, OBJECT, PREDICTION
 
@@ -134,7 +134,7 @@ class RetentionStore:
     def _sweep_blobs(self, expired: "_Expired", grace_seconds: float, *, dry_run: bool) -> tuple[int, int]:
         """Delete blobs that no row refers to; returns how many, and their bytes."""
         before = time.time() - grace_seconds
-        kept = set(self._referenced(expired))
+        kept = {MARK_KEY, *self._referenced(expired)}
         count = size = 0
         for blob in self.blobs.stored():
             if blob.modified >= before or blob.key in kept:

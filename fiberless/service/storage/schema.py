@@ -85,6 +85,7 @@ JOB: Final = Table(
     Column("row_name", String(128)),
     Column("target_object_id", String(128)),
     Column("revision", Integer, nullable=False, server_default="0"),
+    Column("suspected", Integer, nullable=False, server_default="0"),
     Index(None, "phase", "published"),
     Index(None, "lease_token"),
     Index(None, "batch_id", "batch_row"),
@@ -155,7 +156,9 @@ HEARTBEAT: Final = Table(
     Column("worker_id", String(128), primary_key=True),
     Column("worker_kind", String(16), nullable=False),
     Column("seen", Double, nullable=False),
+    Column("trouble", String(256)),
 )
+"""`trouble` is why the worker took itself out; NULL while it works."""
 
 API_KEY: Final = Table(
     "api_key",

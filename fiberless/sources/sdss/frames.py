@@ -15,7 +15,8 @@ from fiberless.errors import FatalError, UsageError
 from fiberless.images.cutout import TangentWcs
 from fiberless.images.fits.cards import CardValue
 from fiberless.images.fits.gate import Limits, RawHdu, first_header, walk_fits
-from fiberless.images.fits.wcs import pixel_position, read_wcs
+from fiberless.images.fits.sky_grid import read_wcs
+from fiberless.images.fits.wcs import pixel_position
 
 __all__ = ["Field", "Frame", "edge_distance_px", "find_fields", "nearest_field", "read_frame"]
 

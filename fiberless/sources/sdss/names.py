@@ -21,6 +21,7 @@ FIELD_LIST_PATH: Final = PurePosixPath("eboss/resolve/2013-07-29/window_flist.fi
 """The list of all fields, below the root of a data release (DR13 to DR17)."""
 _PHOTOMETRY: Final = PurePosixPath("eboss/photoObj")
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
+_BARE_OBJID: Final = re.compile(r"[0-9]{18,19}")
 _SKY_VERSION: Final = 2
 
 
@@ -53,9 +54,14 @@ class SdssObject:
     field: FieldName
     index: int
 
+    @staticmethod
+    def is_objid(name: str) -> bool:
+        """Whether a name is meant as an objID."""
+        return name.startswith(OBJECT_NAMESPACE) or _BARE_OBJID.fullmatch(name) is not None
+
     @classmethod
     def parse(cls, object_id: str) -> Self:
-        """Object named `sdss:<objID>`.
+        """Object named `sdss:<objID>`, or by a bare objID of 18 or 19 digits.
 
         From the highest bit: 1 unused, 4 sky version, 11 rerun, 16 run, 3 camcol, 1 first field, 12 field,
         16 object (SkyServer, function `fObjidFromSDSS`).
@@ -68,7 +74,7 @@ class SdssObject:
 
         """
         digits = object_id.removeprefix(OBJECT_NAMESPACE)
-        if digits == object_id:
+        if digits == object_id and not _BARE_OBJID.fullmatch(digits):
             raise UsageError(
                 "not-found", f"{object_id}: of all catalogues only {OBJECT_NAMESPACE}<objID> is known"
             )

@@ -40,7 +40,7 @@ async def served(settings):
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         yield client
 
@@ -140,6 +140,7 @@ ASKED = {
     ("/api/v1/batches", "POST"): {"json": [{"object_id": "test:bobs"}]},
     ("/api/v1/objects", "GET"): {"params": {"ra": 150, "dec": 2, "radius_arcsec": 3600}},
     ("/api/v1/objects/lookup", "POST"): {"json": {"ids": [OWN_NAME]}},
+    ("/vo/scs", "GET"): {"params": {"RA": 150, "DEC": 2, "SR": 1}},
     ("/api/v1/predictions", "POST"): {"json": {"target": {"ra": 150.0, "dec": 2.0}}},
 }
 """What to ask where a call needs to be told; a new one must be added, with a question that could leak."""
@@ -200,6 +201,7 @@ async def test_lists_and_searches_show_what_is_ones_own(keyed, alices):
         "/api/v1/jobs": alices.job_id,
         "/api/v1/batches": alices.batch_id,
         "/api/v1/objects?ra=150&dec=2&radius_arcsec=1": alices.prediction_id,
+        "/vo/scs?RA=150&DEC=2&SR=0.001": alices.prediction_id,
     }.items():
         assert name in (await call(keyed, "GET", path, keyed.alice)).text
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fiberless.cli import app
+from fiberless.cli.asked import asked_galaxies
 from fiberless.client import Client
 from fiberless.contract import PredictionOptions, PredictionRequest
 from fiberless.images.fits.read import read_cutout, write_cutout
@@ -53,7 +54,7 @@ def test_local_predictions_are_those_of_the_predictor(galaxy, models, tmp_path):
     [
         ((), "give FITS files, or --ra and --dec, or --id"),
         (("--ra", "1"), "needed together"),
-        (("--ra", "1", "--dec", "95"), "less than or equal to 90"),
+        (("--ra", "1", "--dec", "95"), "dec from −90 to 90"),
         (("--ra", "1", "--dec", "2", "--id", "sdss:1"), "ra and dec, or else object_id"),
     ],
 )
@@ -87,3 +88,19 @@ def test_places_and_names_are_asked_of_the_service(words, target, monkeypatch):
     told = run("predict", *words, "--candidates", "3")
     assert str(told.exception) == "outside-footprint: no image there"
     assert posted == [{"target": target, "options": {"n_candidates": 3}}]
+
+
+@pytest.mark.usefixtures("models")
+def test_one_bad_file_is_named_and_the_others_go_on(galaxy, tmp_path):
+    (tmp_path / "bad.fits").write_bytes(b"no image")
+    told = run("predict", galaxy, tmp_path / "bad.fits", tmp_path / "gone.fits", galaxy, "--local", "--json")
+    assert told.exit_code == 2
+    assert len(told.stdout.splitlines()) == 2
+    assert "2 of 4 failed" in told.stderr
+    assert "bad.fits: " in told.stderr
+    assert "gone.fits: fits-empty: cannot be read" in told.stderr
+
+
+def test_a_position_among_the_arguments_is_one():
+    (galaxy,) = asked_galaxies(["02:33:25.2 -00:09:20"], ra=None, dec=None, object_id=None)
+    assert galaxy.of.position == pytest.approx((38.355, -0.155556), abs=1e-6)

@@ -1,4 +1,4 @@
-"""Every situation of `tests/inputs/spectra.py` ends as it says, with the numbers that were written."""
+"""Every situation of `tests/inputs/spectrum_files.py` ends as it says, with the numbers that were written."""
 
 import importlib
 import inspect
@@ -11,7 +11,7 @@ from fiberless.errors import UsageError
 from fiberless.measuring import formats
 from fiberless.measuring.files import measure_file
 from fiberless.measuring.readers import read_spectrum_file
-from tests.inputs.spectra import LINE_FLUX, REDSHIFT, SDSS, SITUATIONS, SURVEYS, galaxy
+from tests.inputs.spectrum_files import LINE_FLUX, REDSHIFT, SDSS, SITUATIONS, SURVEYS, galaxy
 
 READ = [case for case in SITUATIONS if case.outcome == "read"]
 REFUSED = [case for case in SITUATIONS if case.outcome == "refused"]

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from fiberless.service.settings import Settings
+from fiberless.service.storage import open_store
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch):
@@ -31,6 +32,17 @@ def test_without_urls_database_and_blobs_lie_in_the_data_folder(tmp_path):
     settings = Settings(data_dir=tmp_path)
     assert settings.resolved_database_url == f"sqlite:///{tmp_path.resolve()}/fiberless.sqlite"
     assert settings.resolved_blob_url == f"{tmp_path.resolve()}/blobs"
+
+
+@pytest.mark.parametrize("name", ["My Data", "José", "run#1", "what?", "50%41", "a::b", "a;b&c=d"])
+def test_any_name_of_the_data_folder_holds_database_and_blobs(tmp_path, name):
+    folder = tmp_path / name
+    store = open_store(Settings(data_dir=folder))
+    key = store.blobs.put(b"content")
+    store.close()
+    assert (folder / "fiberless.sqlite").is_file()
+    assert (folder / "blobs" / key[:2] / key).read_bytes() == b"content"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_nonsense_is_refused(monkeypatch):

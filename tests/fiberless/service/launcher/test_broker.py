@@ -1,13 +1,25 @@
 """The embedded broker: its binary, its socket, its settings."""
 
+import shutil
 import stat
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
+from fiberless.contract import QUEUE_PREDICT
 from fiberless.errors import FatalError, UsageError
 from fiberless.service.launcher import Stack, stack
-from fiberless.service.launcher.broker import MAX_SOCKET_PATH, find_redis_server, redis_command, socket_folder
+from fiberless.service.launcher.broker import (
+    MAX_SOCKET_PATH,
+    find_redis_server,
+    redis_command,
+    socket_folder,
+    socket_url,
+)
+from fiberless.service.queue import JobQueue
 from fiberless.service.settings import Settings
 
 
@@ -35,6 +47,28 @@ def test_a_long_data_folder_does_not_make_a_long_socket_path(tmp_path):
     assert len(str(folder / "redis.sock")) <= MAX_SOCKET_PATH
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     folder.rmdir()
+
+
+@pytest.mark.parametrize("name", ["My Data", "José", "run#1", "what?", "50%41"])
+def test_a_broker_answers_in_a_data_folder_of_any_name(name):
+    folder = Path(tempfile.mkdtemp(dir="/tmp")) / name
+    (folder / "redis").mkdir(parents=True)
+    socket = socket_folder(folder) / "redis.sock"
+    command = redis_command(find_redis_server(), socket=socket, folder=folder / "redis")
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        stack._await_broker(socket)
+        assert socket.parent.parent == folder
+        queue = JobQueue(socket_url(socket))
+        assert queue.waiting(QUEUE_PREDICT) == 0
+        queue.close()
+        limits = Redis.from_url(socket_url(socket).replace("redis+socket://", "unix://", 1))
+        assert limits.ping()
+        limits.close()
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(folder.parent)
 
 
 def test_it_evicts_nothing_writes_down_every_second_and_opens_no_port():

@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from fiberless.contract import ErrorReport, JobPhase, JobProgress, Target
 from fiberless.errors import ErrorKind, TransientError, UsageError
+from fiberless.service.storage import QueueLimits
 from fiberless.service.storage.cursor import decode_cursor, encode_cursor
 from fiberless.service.storage.schema import JOB
 
@@ -227,24 +228,40 @@ def test_an_unknown_job_cannot_be_cancelled(store):
 
 
 def test_a_full_queue_refuses_new_jobs_and_writes_nothing(store, make_request, settings, submit):
-    waiting = [store.jobs.submit(make_request(key=key), max_queued=2)[0] for key in ("a", "b")]
+    waiting = [store.jobs.submit(make_request(key=key), limits=QueueLimits(2, 2))[0] for key in ("a", "b")]
     for blob in (settings.data_dir / "blobs").rglob("*"):
         if blob.is_file():
             blob.unlink()
     with pytest.raises(TransientError, match="queue-full"):
-        store.jobs.submit(make_request(key="c"), max_queued=2)
+        store.jobs.submit(make_request(key="c"), limits=QueueLimits(2, 2))
     assert store.jobs.queue_depths() == {"predict": 2}
     assert [path for path in (settings.data_dir / "blobs").rglob("*") if path.is_file()] == []
     store.jobs.cancel(waiting[0].id)
-    assert store.jobs.submit(make_request(key="c"), max_queued=2)[1]
+    assert store.jobs.submit(make_request(key="c"), limits=QueueLimits(2, 2))[1]
     assert submit()
 
 
+def test_one_owner_fills_no_more_than_a_share_and_keeps_nobody_out(store, make_request):
+    """The queue is full of others' jobs, and the next owner's first request is let in all the same."""
+    limits = QueueLimits(total=30, per_owner=15)
+
+    def ask(owner, times):
+        return [store.jobs.submit(make_request(owner=owner), limits=limits) for _ in range(times)]
+
+    ask("alice", 15)
+    with pytest.raises(TransientError, match="queue-full: 15 of your jobs wait, 15 may"):
+        ask("alice", 1)
+    ask("bob", 15)
+    assert len(ask("carol", 10)) == 10
+    with pytest.raises(TransientError, match="queue-full: 40 jobs wait, 30 may"):
+        ask("carol", 1)
+
+
 def test_a_full_queue_answers_those_who_ask_again(store, make_request):
-    job, _ = store.jobs.submit(make_request(key="a"), max_queued=1)
-    assert store.jobs.submit(make_request(key="a"), max_queued=1) == (job, False)
+    job, _ = store.jobs.submit(make_request(key="a"), limits=QueueLimits(1, 1))
+    assert store.jobs.submit(make_request(key="a"), limits=QueueLimits(1, 1)) == (job, False)
     with pytest.raises(UsageError, match="idempotency-conflict"):
-        store.jobs.submit(make_request(key="a", body="c" * 64), max_queued=1)
+        store.jobs.submit(make_request(key="a", body="c" * 64), limits=QueueLimits(1, 1))
 
 
 def test_a_named_target_reaches_the_worker(store, make_request, claim):

@@ -9,6 +9,35 @@ from fiberless.errors import ErrorKind, FatalError, UsageError
 REPORT = ErrorReport(slug="internal-error", kind=ErrorKind.FATAL, detail="broke")
 
 
+def test_owners_take_turns_whatever_a_worker_was_told_of(store, submit, claim):
+    alice = [submit(owner="alice") for _ in range(20)]
+    bob = submit(owner="bob")
+    chosen = store.leases.in_turn(alice[10:14], queue="predict", limit=4)
+    assert set(chosen) == {bob, *alice[10:13]}
+    assert store.leases.in_turn(alice[:1], queue="predict", limit=1) == [bob], "the shorter queue"
+    assert store.leases.in_turn([bob], queue="predict", limit=2) == [bob, alice[0]]
+    assert store.leases.in_turn([bob], queue="fetch", limit=2) == []
+    more = [submit(owner="bob") for _ in range(30)]
+    claim(alice[:3])
+    assert store.leases.in_turn(alice[3:8], queue="predict", limit=3) == [bob, *more[:2]], "alice is served"
+
+
+def test_what_was_tried_before_is_nobodys_turn(store, submit, claim):
+    tried, fresh = submit(owner="alice"), submit(owner="bob")
+    claim([tried], lease_token="x")
+    store.leases.release(tried, "x")
+    assert store.leases.in_turn([tried], queue="predict", limit=5) == [fresh]
+
+
+def test_what_joins_a_claim_was_never_tried_before(store, submit, claim):
+    tried = submit()
+    claim([tried], lease_token="x")
+    store.leases.release(tried, "x")
+    options = {"lease_token": "y", "queue": "predict", "lease_seconds": 60, "max_attempts": 3}
+    assert store.leases.claim([tried], in_company=True, **options) == []
+    assert len(store.leases.claim([tried], **options)) == 1
+
+
 def test_a_claim_carries_everything_that_the_work_needs(store, submit, claim, cutout):
     job_id = submit(seed=7, n_candidates=3)
     (claimed,) = claim([job_id])

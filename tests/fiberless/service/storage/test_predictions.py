@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,3 +92,37 @@ def test_an_unknown_prediction_is_not_found(store, read):
     with pytest.raises(UsageError, match="not-found"):
         getattr(store.predictions, read)("p_0")
     assert not store.predictions.exists("p_0")
+
+
+DAMAGE = {"lost": lambda path: path.unlink(), "damaged": lambda path: path.write_bytes(b"rotten")}
+
+
+def _file_of(store, prediction_id, column):
+    key = getattr(store.predictions._find(prediction_id), column)
+    return Path(store.blobs._path(key))
+
+
+@pytest.mark.parametrize("column", ["document_key", "arrays_key", "cutout_key"])
+@pytest.mark.parametrize("how", DAMAGE)
+def test_what_is_damaged_counts_as_not_stored_and_is_made_again(
+    store, submit, claim, make_result, column, how
+):
+    first = submit()
+    claim([first], lease_token="a")
+    store.predictions.finish(first, "a", make_result("p_1", created_minute=1))
+    DAMAGE[how](_file_of(store, "p_1", column))
+    assert not store.predictions.exists("p_1")
+    assert store.predictions.damaged(newest=10) == ["p_1"]
+    reader = {"document_key": "document", "arrays_key": "arrays", "cutout_key": "cutout"}[column]
+    with pytest.raises(UsageError, match=r"^not-found: .* is made again$"):
+        getattr(store.predictions, reader)("p_1")
+    again = submit()
+    claim([again], lease_token="b")
+    assert store.predictions.finish(again, "b", make_result("p_1", created_minute=2))
+    assert store.predictions.exists("p_1")
+    assert store.predictions.get("p_1").created.minute == (2 if column == "document_key" else 1)
+    assert (
+        store.predictions.arrays("p_1").candidate_flux.ndim
+        == store.predictions.cutout("p_1").flux_nmgy.ndim - 1
+    )
+    assert store.predictions.damaged(newest=10) == []

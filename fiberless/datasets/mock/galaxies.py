@@ -6,7 +6,7 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.bands import BANDS, magnitude
 from fiberless.astro.ssp import load_ssp
 from fiberless.contract.manifest import TRAINED_REDSHIFT
-from fiberless.datasets.mock.hyperparameters import Hyperparameters, fitted_population
+from fiberless.datasets.mock.hyperparameters import Hyperparameters, shipped_population
 from fiberless.datasets.mock.light import Light, shine
 from fiberless.datasets.mock.population import Population, draw_population
 
@@ -30,7 +30,7 @@ def draw_galaxies(
     redshifts : range drawn
 
     """
-    fit = fit or fitted_population()
+    fit = fit or shipped_population()
     population = draw_population(rng, n, fit=fit, redshifts=redshifts)
     light = shine(rng, population, load_ssp(), fit=fit)
     if fit.selection is None:

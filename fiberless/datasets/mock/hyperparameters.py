@@ -1,15 +1,17 @@
-"""Numbers of the simulated population that were fitted to real galaxies, in `tables/population.json`.
+"""Numbers of the simulated population that colours of real galaxies tell something of.
 
-`fiberless sky-fit` fits them and writes the file; docs/sky.md says how, and what could not be matched.
+`fiberless sky-fit` fits them and writes a file; docs/sky.md says how, and what could not be matched. Two sets
+are shipped: `trained`, which data sets are drawn from and the model has learned from, and `sky`, fitted to
+real galaxies, which the next model version is to learn from.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -17,12 +19,13 @@ from pydantic import TypeAdapter, ValidationError
 from fiberless.arrays import FloatArray
 from fiberless.errors import UsageError
 
-__all__ = ["LIBRARY_KNOTS_AA", "Hyperparameters", "Selection", "fitted_population"]
+__all__ = ["LIBRARY_KNOTS_AA", "Hyperparameters", "Selection", "shipped_population"]
 
 LIBRARY_KNOTS_AA: Final = (2400.0, 3250.0, 3700.0, 4270.0, 5600.0, 6800.0, 8090.0, 11400.0)
 """Rest wavelengths between which the correction of the stellar library is interpolated."""
 _REACH: Final = 3.0
 _SMALLEST_CHANCE: Final = 1e-4
+_NOT_FITTED: Final = ("main_sequence_evolution", "age_evolution", "selection")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What of the population is fitted; defaults are the values before any fit.
+    """What of the population can be fitted; defaults are the population that the model was trained on.
 
     Parameters
     ----------
@@ -78,27 +81,32 @@ class Hyperparameters:
     metallicity, metallicity_scatter : shift in dex, and factor on the scatter of [M/H]
     bulge_age_gyr : mean at z = 0.1 and 5e10 M☉
     starburst_share : of all galaxies; 5 % of them burst strongly
+    main_sequence_evolution : exponent of 1 + z in the mean sSFR; 2.8 is that of Speagle et al. (2014, ApJS
+        214, 15) at z < 0.4 and 1e10.5 M☉. Not fitted
+    age_evolution : share of the light's travel time since z = 0.1 that the stars are younger by. Not fitted
     selection : None keeps every galaxy
 
     """
 
     library_old_mag: tuple[float, ...] = (0.25, 0.25, 0.13, 0.0, 0.015, -0.045, -0.018, -0.018)
     library_young_mag: tuple[float, ...] = (0.0,) * 8
-    ultraviolet_scatter_mag: float = 0.08
+    ultraviolet_scatter_mag: float = 0.0
     dust_slope: float = 0.0
-    dust_slope_scatter: float = 0.2
+    dust_slope_scatter: float = 0.0
     dust_scale: float = 1.0
     main_sequence: float = 0.0
     main_sequence_scatter: float = 0.32
-    passive_log_ssfr: float = -12.2
-    passive_scatter: float = 0.5
-    green_share: float = 0.2
+    passive_log_ssfr: float = -12.4
+    passive_scatter: float = 0.25
+    green_share: float = 0.15
     quiescent_log_mass: float = 10.86
     metallicity: float = 0.0
     metallicity_scatter: float = 1.0
     bulge_age_gyr: float = 6.0
     starburst_share: float = 0.084
-    selection: Selection | None = field(default=None)
+    main_sequence_evolution: float = 0.0
+    age_evolution: float = 0.0
+    selection: Selection | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Hyperparameters":
@@ -129,9 +137,8 @@ class Hyperparameters:
         """The fitted numbers but for the selection, in the order of `vector_names`. (P,)"""
         return np.concatenate([np.atleast_1d(getattr(self, f.name)) for f in _numbers()])
 
-    @staticmethod
-    def of_vector(vector: FloatArray) -> "Hyperparameters":
-        """Inverse of `vector`, without a selection."""
+    def with_vector(self, vector: FloatArray) -> "Hyperparameters":
+        """The same with other numbers of `vector`."""
         values: dict[str, Any] = {}
         start = 0
         for entry in _numbers():
@@ -139,7 +146,7 @@ class Hyperparameters:
             part = [float(value) for value in vector[start : start + size]]
             values[entry.name] = tuple(part) if size > 1 else part[0]
             start += size
-        return Hyperparameters(**values)
+        return replace(self, **values)
 
     @staticmethod
     def vector_names() -> list[str]:
@@ -154,7 +161,7 @@ class Hyperparameters:
 
 
 def _numbers() -> list[Any]:
-    return [f for f in fields(Hyperparameters) if f.name != "selection"]
+    return [f for f in fields(Hyperparameters) if f.name not in _NOT_FITTED]
 
 
 def _rounded(value: Any) -> Any:
@@ -166,6 +173,8 @@ def _rounded(value: Any) -> Any:
 
 
 @cache
-def fitted_population() -> Hyperparameters:
-    """The numbers that the package ships."""
-    return Hyperparameters.read(Path(str(files("fiberless.datasets.mock") / "tables" / "population.json")))
+def shipped_population(name: Literal["trained", "sky"] = "trained") -> Hyperparameters:
+    """A set that the package ships."""
+    return Hyperparameters.read(
+        Path(str(files("fiberless.datasets.mock") / "tables" / f"population-{name}.json"))
+    )

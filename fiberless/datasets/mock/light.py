@@ -13,7 +13,7 @@ from fiberless.astro.dust import birth_cloud_curve, calzetti_curve
 from fiberless.astro.ssp import AGE_EDGES_GYR, BIRTH_CLOUD_GYR, WIDE_WAVE_AA, SspGrid, load_ssp
 from fiberless.astro.wavelength import TEMPLATE_WAVE_AA
 from fiberless.datasets.mock.histories import BULGE, OLD_DISK, YOUNG_DISK, formed_mass
-from fiberless.datasets.mock.hyperparameters import Hyperparameters, fitted_population
+from fiberless.datasets.mock.hyperparameters import Hyperparameters, shipped_population
 from fiberless.datasets.mock.library import library_correction, ultraviolet_shape, young_correction
 from fiberless.datasets.mock.nebular import (
     LINE_NAMES,
@@ -56,7 +56,7 @@ def shine(
 ) -> Light:
     """Light of all galaxies of a population, with the correction of the library that `fit` holds."""
     formed = formed_mass(population, ssp)
-    wide = _sheet_spectra(population, formed, ssp.flux_wide, WIDE_WAVE_AA, fit=fit or fitted_population())
+    wide = _sheet_spectra(population, formed, ssp.flux_wide, WIDE_WAVE_AA, fit=fit or shipped_population())
     scale = flux_scale(population.redshift)
     line_flux = _lines(rng, population, formed=formed, ssp=ssp, wide=wide) * scale[:, None, None]
     band = _band_flux(population.redshift, wide * scale[:, None, None], line_flux)
@@ -81,7 +81,7 @@ def fibre_continuum(population: Population, light: Light, ssp: SspGrid, fraction
 
     """
     formed = light.formed * fraction[:, :, None]
-    spectra = _sheet_spectra(population, formed, ssp.flux, TEMPLATE_WAVE_AA, fit=fitted_population()).sum(
+    spectra = _sheet_spectra(population, formed, ssp.flux, TEMPLATE_WAVE_AA, fit=shipped_population()).sum(
         axis=1
     )
     scale = flux_scale(population.redshift) / (1 + population.redshift)

@@ -11,15 +11,13 @@ import numpy as np
 from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.astro.cosmology import kpc_per_arcsec, lookback_time_gyr, volume_element
 from fiberless.contract.manifest import TRAINED_REDSHIFT
-from fiberless.datasets.mock.hyperparameters import Hyperparameters, fitted_population
+from fiberless.datasets.mock.hyperparameters import Hyperparameters, shipped_population
 
 __all__ = ["NO_AGN", "SEYFERT", "WEAK_AGN", "Population", "draw_population"]
 
 NO_AGN, WEAK_AGN, SEYFERT = 0, 1, 2
 _AGE_REDSHIFT: Final = 0.1
 _MAIN_SEQUENCE_REDSHIFT: Final = 0.08
-_MAIN_SEQUENCE_EVOLUTION: Final = 2.8
-"""Exponent of 1 + z (Speagle et al. 2014, ApJS 214, 15, at z < 0.4 and 1e10.5 M☉)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +89,9 @@ def draw_population(
     redshifts : range drawn
 
     """
-    fit = fit or fitted_population()
+    fit = fit or shipped_population()
+    # a stream of its own, so that data sets of earlier versions can be drawn again
+    (apart,) = rng.spawn(1)
     # mass, type and star formation
     z, m = _redshift_and_mass(rng, n, redshifts)
     quiescent, green = _type(rng, m, fit)
@@ -110,7 +110,7 @@ def draw_population(
     sigma = _velocity_dispersion(rng, m, quiescent=quiescent, log_size_excess=log_size_excess)
     burst = rng.uniform(size=n) < np.where(quiescent, 0.02, 0.10)
     # ages are those at z = 0.1; stars seen further away are younger by the time their light has travelled
-    later = np.clip(lookback_time_gyr(z) - lookback_time_gyr(np.array(_AGE_REDSHIFT)), None, 2.5)
+    later = fit.age_evolution * (lookback_time_gyr(z) - lookback_time_gyr(np.array(_AGE_REDSHIFT)))
     return Population(
         redshift=z,
         log_stellar_mass=m,
@@ -126,8 +126,8 @@ def draw_population(
         log_z_bulge=log_z,
         log_z_disk=log_z - 0.1,
         oxygen=_oxygen(rng, m, delta_ms),
-        ultraviolet_mag=rng.normal(0, fit.ultraviolet_scatter_mag, n),
-        dust_slope=rng.normal(fit.dust_slope, fit.dust_slope_scatter, n),
+        ultraviolet_mag=apart.normal(0, fit.ultraviolet_scatter_mag, n),
+        dust_slope=apart.normal(fit.dust_slope, fit.dust_slope_scatter, n),
         diffuse_av=dust[0],
         cloud_av=dust[1],
         bulge_av_share=rng.uniform(0.3, 0.8, n),
@@ -152,11 +152,12 @@ def _redshift_and_mass(
 ) -> tuple[FloatArray, FloatArray]:
     """Draw from dV/dz times the double Schechter function of Baldry et al. (2012), above a floor in mass."""
     z = np.linspace(*redshifts, 201)
-    m = np.linspace(6.5, 12.0, 551)
-    x = 10 ** (m - 10.66)
-    density = np.exp(-x) * (3.96 * x ** (1 - 0.35) + 0.79 * x ** (1 - 1.47))
     # the bluest galaxies at r = 19.5 (M/L_r about 0.25): nothing below this mass can pass the flux limit
     floor = 8.15 + 2 * np.log10(z / 0.05)
+    lowest = min(8.0, float(np.round(floor[0] + 0.3, 2)))
+    m = np.linspace(lowest, 12.0, round((12.0 - lowest) / 0.01) + 1)
+    x = 10 ** (m - 10.66)
+    density = np.exp(-x) * (3.96 * x ** (1 - 0.35) + 0.79 * x ** (1 - 1.47))
     weight = volume_element(z)[:, None] * np.where(m > floor[:, None], density, 0.0)
     cumulative = np.cumsum(weight.ravel())
     cell = np.searchsorted(cumulative, rng.uniform(0, cumulative[-1], n))
@@ -184,7 +185,7 @@ def _bulge_fraction(rng: np.random.Generator, m: FloatArray, quiescent: BoolArra
 
 def _main_sequence(m: FloatArray, z: FloatArray, fit: Hyperparameters) -> FloatArray:
     """Mean lg(SFR/M) per year of star-forming galaxies: Renzini & Peng (2015) at z = 0.08, evolving."""
-    evolution = _MAIN_SEQUENCE_EVOLUTION * np.log10((1 + z) / (1 + _MAIN_SEQUENCE_REDSHIFT))
+    evolution = fit.main_sequence_evolution * np.log10((1 + z) / (1 + _MAIN_SEQUENCE_REDSHIFT))
     return -0.24 * m - 7.58 + fit.main_sequence + evolution
 
 
@@ -207,7 +208,7 @@ def _specific_sfr(
 def _recent_boost(rng: np.random.Generator, n: int, fit: Hyperparameters) -> FloatArray:
     """Rate of the last 90 Myr over the smooth history's; starbursts of 2–16 times, few to 160."""
     kind = rng.uniform(size=n)
-    strong = kind < 0.05 * fit.starburst_share
+    strong = kind < fit.starburst_share / 21
     starburst = np.where(strong, rng.uniform(1.2, 2.2, n), rng.uniform(0.3, 1.2, n))
     return 10 ** np.where(kind < fit.starburst_share, starburst, rng.normal(0.10, 0.12, n))
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from fiberless.arrays import BoolArray, FloatArray
+from fiberless.arrays import BoolArray, FloatArray, IntArray
 from fiberless.datasets.mock_report.photometry import COLOURS, Photometry
 
 __all__ = ["ColourSummary", "summarise", "weights_like"]
@@ -61,7 +61,7 @@ def weights_like(sample: Photometry, real: Photometry) -> FloatArray:
     return weight
 
 
-def _cells(sample: Photometry, edges: list[FloatArray]) -> FloatArray:
+def _cells(sample: Photometry, edges: list[FloatArray]) -> IntArray:
     row, column = (
         np.searchsorted(edge, values, side="right") - 1
         for edge, values in zip(edges, (sample.redshift, sample.r_mag), strict=True)

@@ -18,12 +18,20 @@ from fiberless.datasets.mock.light import shine
 from fiberless.datasets.mock.population import Population, draw_population
 from fiberless.datasets.mock_report.photometry import Photometry, with_catalogue_errors
 from fiberless.evaluation.sky.colour_summary import ColourSummary, summarise, weights_like
-from fiberless.evaluation.sky.mock_galaxies import join
+from fiberless.evaluation.sky.mock_galaxies import WIDE_REDSHIFTS, join
 
-__all__ = ["FIT_REDSHIFTS", "Fit", "fit_hyperparameters", "sky_cut"]
+__all__ = ["START", "Fit", "fit_hyperparameters", "sky_cut"]
 
-FIT_REDSHIFTS: Final = (0.005, 0.30)
-"""Redshifts drawn for the fit: wider than those compared, 0.02 to 0.25."""
+START: Final = Hyperparameters(
+    ultraviolet_scatter_mag=0.08,
+    dust_slope_scatter=0.2,
+    passive_log_ssfr=-12.2,
+    passive_scatter=0.5,
+    green_share=0.2,
+    main_sequence_evolution=2.8,
+    age_evolution=1.0,
+)
+"""Where the priors stand, and what is not fitted."""
 _COMPARED: Final = (0.02, 0.25)
 _R_RANGE: Final = (14.0, 17.6)
 _DEEPEST: Final = 18.1
@@ -90,7 +98,7 @@ def fit_hyperparameters(
     Parameters
     ----------
     real : model magnitudes corrected for the Galaxy's dust; cut here
-    start : where the fit begins; priors stand about the values before any fit
+    start : where the fit begins; priors stand about `START`
     seed : of the galaxies and their errors
     n : galaxies drawn for one evaluation, of which one in ten is bright enough
     steps : of Gauss–Newton; each costs as many evaluations as there are hyperparameters
@@ -98,12 +106,12 @@ def fit_hyperparameters(
     """
     real = sky_cut(real)
     target, draws = summarise(real), _Draws(seed, n)
-    origin = Hyperparameters().vector()
+    origin = START.vector()
     width, low, high = _priors()
     vector = start.vector()
 
     def evaluate(values: FloatArray) -> ColourSummary:
-        mocks = sky_cut(draws.photometry(Hyperparameters.of_vector(values)))
+        mocks = sky_cut(draws.photometry(START.with_vector(values)))
         return summarise(mocks, weights_like(mocks, real))
 
     for step in range(steps):
@@ -114,7 +122,7 @@ def fit_hyperparameters(
                              pull=(origin - vector) / width, width=width)  # fmt: skip
         vector = np.clip(vector + np.clip(move, -width, width), low, high)
     progress(steps, _state(vector, evaluate(vector), target))
-    return Hyperparameters.of_vector(vector)
+    return START.with_vector(vector)
 
 
 class _Draws:
@@ -122,8 +130,7 @@ class _Draws:
 
     def __init__(self, seed: int, n: int) -> None:
         self._seed = seed
-        fit = Hyperparameters()
-        self._rows = [self._bright(chunk, fit) for chunk in range(max(1, n // _CHUNK))]
+        self._rows = [self._bright(chunk, START) for chunk in range(max(1, n // _CHUNK))]
 
     def photometry(self, fit: Hyperparameters) -> Photometry:
         """Their magnitudes, with the errors of a catalogue."""
@@ -136,7 +143,7 @@ class _Draws:
 
     def _lit(self, chunk: int, rows: IntArray, fit: Hyperparameters) -> Photometry:
         rng = np.random.default_rng([self._seed, chunk])
-        population = draw_population(rng, _CHUNK, fit=fit, redshifts=FIT_REDSHIFTS).take(rows)
+        population = draw_population(rng, _CHUNK, fit=fit, redshifts=WIDE_REDSHIFTS).take(rows)
         totals = [
             self._magnitudes(population.take(np.arange(start, min(start + _BATCH, len(rows)))), chunk, fit)
             for start in range(0, len(rows), _BATCH)
@@ -189,4 +196,4 @@ def _gauss_newton(
 
 def _state(vector: FloatArray, here: ColourSummary, target: ColourSummary) -> Fit:
     chi2 = float(np.nansum(((here.values - target.values) / target.errors) ** 2))
-    return Fit(Hyperparameters.of_vector(vector), here, target, chi2)
+    return Fit(START.with_vector(vector), here, target, chi2)

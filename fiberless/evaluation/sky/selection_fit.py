@@ -19,7 +19,8 @@ from fiberless.datasets.mock.galaxies import selection_features
 from fiberless.datasets.mock.hyperparameters import Hyperparameters, Selection
 from fiberless.datasets.mock_report.photometry import Photometry, draw_photometry, with_catalogue_errors
 from fiberless.evaluation.sky.counts import COMPLETE_LIMIT, COMPLETE_SOURCE
-from fiberless.evaluation.sky.population_fit import FIT_REDSHIFTS, sky_cut
+from fiberless.evaluation.sky.mock_galaxies import WIDE_REDSHIFTS
+from fiberless.evaluation.sky.population_fit import sky_cut
 from fiberless.evaluation.sky.table import RealGalaxies
 
 __all__ = ["complete_weights", "fit_selection"]
@@ -62,7 +63,7 @@ def fit_selection(
     """
     mocks = _draw(replace(fit, selection=None), seed, n)
     selection: Selection | None = None
-    kept = np.ones(len(mocks.clean))
+    kept: FloatArray = np.ones(len(mocks.clean))
     for turn in range(_ROUNDS):
         step = _ratio(mocks.listed, kept, real, weight)
         selection = step if selection is None else _product(selection, step)
@@ -98,7 +99,7 @@ def complete_weights(real: Photometry, galaxies: RealGalaxies) -> FloatArray:
 
 def _draw(fit: Hyperparameters, seed: int, n: int) -> _Mocks:
     """Galaxies inside the cut after errors."""
-    clean = draw_photometry(seed, n, fit=fit, redshifts=FIT_REDSHIFTS)
+    clean = draw_photometry(seed, n, fit=fit, redshifts=WIDE_REDSHIFTS)
     clean = clean.take(clean.r_mag < _R_EDGES[-1] + 0.5)
     listed = with_catalogue_errors(seed, clean)
     inside = np.isin(listed.redshift, sky_cut(listed).redshift)

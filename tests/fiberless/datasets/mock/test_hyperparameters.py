@@ -5,7 +5,7 @@ import pytest
 
 from fiberless.astro.bands import magnitude
 from fiberless.datasets.mock.galaxies import draw_galaxies, selection_features
-from fiberless.datasets.mock.hyperparameters import Hyperparameters, Selection, fitted_population
+from fiberless.datasets.mock.hyperparameters import Hyperparameters, Selection, shipped_population
 from fiberless.errors import UsageError
 
 HALF = Selection(
@@ -19,11 +19,15 @@ HALF = Selection(
 
 
 def test_the_shipped_numbers_are_inside_their_meaning():
-    fitted = fitted_population()
+    fitted = shipped_population("sky")
     assert 0 < fitted.green_share < 1
     assert 0 < fitted.starburst_share < 0.2
     assert fitted.selection is not None
     assert len(fitted.selection.weights) == len(fitted.selection.powers) == 84
+
+
+def test_data_sets_are_drawn_from_what_the_model_has_learned_from():
+    assert shipped_population() == shipped_population("trained") == Hyperparameters()
 
 
 def test_a_file_gives_back_what_was_written(tmp_path):
@@ -44,7 +48,7 @@ def test_another_file_is_refused_by_name(tmp_path, text):
 
 def test_the_vector_is_the_numbers_in_order():
     vector = np.arange(30.0)
-    values = Hyperparameters.of_vector(vector)
+    values = Hyperparameters().with_vector(vector)
     assert values.library_young_mag == tuple(range(8, 16))
     assert values.starburst_share == 29.0
     np.testing.assert_array_equal(values.vector(), vector)
@@ -68,6 +72,7 @@ def test_galaxies_are_kept_as_often_as_the_selection_says():
 
 
 def test_stars_further_away_are_younger():
-    near, _ = draw_galaxies(np.random.default_rng(1), 300, fit=Hyperparameters(), redshifts=(0.02, 0.03))
-    far, _ = draw_galaxies(np.random.default_rng(1), 300, fit=Hyperparameters(), redshifts=(0.28, 0.30))
+    fit = Hyperparameters(age_evolution=1.0)
+    near, _ = draw_galaxies(np.random.default_rng(1), 300, fit=fit, redshifts=(0.02, 0.03))
+    far, _ = draw_galaxies(np.random.default_rng(1), 300, fit=fit, redshifts=(0.28, 0.30))
     assert near.disk_age.mean() - far.disk_age.mean() == pytest.approx(2.9, abs=0.4)

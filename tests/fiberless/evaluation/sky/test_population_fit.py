@@ -33,9 +33,9 @@ def test_a_summary_of_normal_colours_is_that_of_the_normal_distribution():
 
 def test_weights_bring_one_sample_to_the_redshifts_of_another():
     first, second = sample(20_000), sample(20_000, 2)
-    near = second.take(second.redshift < 0.1)
+    near = second.take(second.redshift > 0.1)
     weight = weights_like(first, near)
-    assert np.average(first.redshift, weights=weight) == pytest.approx(near.redshift.mean(), abs=0.006)
+    assert np.average(first.redshift, weights=weight) == pytest.approx(near.redshift.mean(), abs=0.008)
 
 
 def test_a_linear_problem_is_solved_in_one_step():
@@ -44,7 +44,7 @@ def test_a_linear_problem_is_solved_in_one_step():
     errors = np.full(60, 1e-3)
     residual = slopes @ truth / errors / 1e3  # within the robust limit
     move = _gauss_newton(slopes, residual, errors, pull=np.zeros(5), width=np.full(5, 1e3))
-    np.testing.assert_allclose(move, truth / 1e3, rtol=1e-6)
+    np.testing.assert_allclose(move, truth / 1e3, rtol=1e-6, atol=1e-12)
 
 
 def test_what_the_colours_do_not_say_stays_at_its_prior():

@@ -71,6 +71,7 @@ _OURS: Final = "This is our fault, not yours. Try again after the time in Retry-
 _PAGE: Final = Template(
     "<!doctype html>\n"
     '<html lang="en"><head><meta charset="utf-8"><title>$title</title>'
+    '<link rel="icon" href="../static/icon.svg" type="image/svg+xml">'
     '<link rel="stylesheet" href="../static/style.css"></head>\n'
     "<body><h1>$title</h1><p>$advice</p>"
     "<p>Problem type <code>/problems/$slug</code>, answered with HTTP status $status.</p></body></html>\n"

@@ -7,7 +7,7 @@ from astropy.cosmology import FlatLambdaCDM
 
 from fiberless.arrays import FloatArray
 
-__all__ = ["COSMOLOGY", "kpc_per_arcsec", "luminosity_distance_cm", "volume_element"]
+__all__ = ["COSMOLOGY", "kpc_per_arcsec", "lookback_time_gyr", "luminosity_distance_cm", "volume_element"]
 
 COSMOLOGY: Final = FlatLambdaCDM(H0=70.0, Om0=0.3)
 _MPC_CM: Final = 3.0856775814913673e24
@@ -16,6 +16,11 @@ _MPC_CM: Final = 3.0856775814913673e24
 def luminosity_distance_cm(redshift: FloatArray) -> FloatArray:
     """Luminosity distance in cm."""
     return np.asarray(COSMOLOGY.luminosity_distance(redshift).value) * _MPC_CM
+
+
+def lookback_time_gyr(redshift: FloatArray) -> FloatArray:
+    """Time since the light left, Gyr."""
+    return np.asarray(COSMOLOGY.lookback_time(redshift).value)
 
 
 def kpc_per_arcsec(redshift: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The command that holds the simulated survey against tables of real galaxies."""
+"""Commands that compare the simulated survey with tables of real galaxies, and fit it to them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +8,14 @@ import typer
 
 from fiberless.cli.program import ModelStore, app
 from fiberless.cli.progress import command_line, progress_bars, report_on
+from fiberless.errors import UsageError
 
 if TYPE_CHECKING:
+    from fiberless.datasets.mock.hyperparameters import Hyperparameters
     from fiberless.evaluation.sky.twin_report import Twins
     from fiberless.inference.predictor import Predictor
 
-__all__ = ["sky"]
+__all__ = ["sky", "sky_fit"]
 
 
 @app.command()
@@ -25,6 +27,9 @@ def sky(
     data: Annotated[
         Path | None, typer.Option(help="Simulated data set; default: drawn afresh.", exists=True)
     ] = None,
+    population: Annotated[
+        str, typer.Option(help="trained, sky, or a file of sky-fit: what mocks are drawn from.")
+    ] = "trained",
     out: Annotated[Path, typer.Option(help="Folder for JSON, Markdown and pictures.")] = Path("runs/sky"),
     mocks: Annotated[int, typer.Option(min=2000, help="Simulated galaxies compared.")] = 40_000,
     measured: Annotated[int, typer.Option(min=0, help="Of them measured on images and spectra.")] = 1500,
@@ -43,7 +48,15 @@ def sky(
     from fiberless.evaluation.sky.report import SkyOptions, compare_with_sky, write_figures
     from fiberless.evaluation.sky.text import sky_text
 
-    options = SkyOptions(mocks=mocks, measured=measured, limit=limit, seed=seed)
+    chosen = _population(population, data=data, model=model)
+    options = SkyOptions(
+        mocks=mocks,
+        # images and spectra are those of data sets, which have their own population
+        measured=measured if chosen is None else 0,
+        limit=limit,
+        seed=seed,
+        population=chosen,
+    )
     with progress_bars() as bars:
 
         def tell(stage: str, done: int, total: int) -> None:
@@ -65,6 +78,61 @@ def sky(
         draw_twins(twins, out)
     write_figures(found, out, text=text, command=command_line(), twins=twins)
     typer.echo(text)
+
+
+@app.command(name="sky-fit")
+def sky_fit(
+    *,
+    real: Annotated[
+        Path | None, typer.Option(help="Folder with real_galaxies.parquet; default: the shipped rows.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Hyperparameters written.")] = Path("runs/population.json"),
+    start: Annotated[Path | None, typer.Option(help="Begin at these hyperparameters.", exists=True)] = None,
+    steps: Annotated[int, typer.Option(min=0, help="Steps of Gauss-Newton.")] = 6,
+    drawn: Annotated[int, typer.Option(min=20_000, help="Galaxies drawn for one evaluation.")] = 80_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated galaxies.")] = 5,
+) -> None:
+    """Fit the simulated population to the colours, magnitudes and redshifts of real galaxies."""
+    from fiberless.datasets.mock.hyperparameters import Hyperparameters
+    from fiberless.evaluation.sky.population_fit import START, fit_hyperparameters, sky_cut
+    from fiberless.evaluation.sky.selection_fit import complete_weights, fit_selection
+    from fiberless.evaluation.sky.table import pooled_photometry, read_galaxies, shipped_galaxies
+
+    galaxies = shipped_galaxies() if real is None else read_galaxies(real)
+    pooled = sky_cut(pooled_photometry(galaxies))
+    first = START if start is None else Hyperparameters.read(start)
+    fitted = fit_hyperparameters(
+        pooled,
+        start=first,
+        seed=seed,
+        n=drawn,
+        steps=steps,
+        progress=lambda step, fit: typer.echo(f"step {step}: chi2 {fit.chi2:.0f} of {len(fit.real.values)}"),
+    )
+    weight = complete_weights(pooled, galaxies)
+    chosen = fit_selection(
+        pooled,
+        weight,
+        fit=fitted,
+        seed=seed + 1,
+        n=4 * drawn,
+        progress=lambda turn, share: typer.echo(f"selection {turn}: keeps {100 * share:.0f} %"),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.write(out)
+    typer.echo(f"population {chosen.name} in {out}")
+
+
+def _population(name: str, *, data: Path | None, model: str | None) -> "Hyperparameters | None":
+    """Hyperparameters by name or file; none for those of data sets."""
+    from fiberless.datasets.mock.hyperparameters import Hyperparameters, shipped_population
+
+    if name == "trained":
+        return None
+    if data is not None or model is not None:
+        message = "--population changes photometry alone: use it without --data and --model"
+        raise UsageError("invalid-parameter", message)
+    return shipped_population("sky") if name == "sky" else Hyperparameters.read(Path(name))
 
 
 def _predictor(store: Path, model: str, device: str) -> "Predictor":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from fiberless import __version__
+from fiberless.datasets.mock.hyperparameters import shipped_population
 from fiberless.datasets.mock.survey import TRUTH_NAMES, simulate
 from fiberless.datasets.process_pool import process_pool
 from fiberless.datasets.shards import DatasetInfo, write_info, write_shard
@@ -61,7 +62,8 @@ def _write(out: Path, *, seed: int, index: int, n: int) -> None:
 def _describe(n: int, seed: int) -> DatasetInfo:
     return DatasetInfo(
         kind="mock",
-        description="Simulated galaxies (three sheets, BC03-MILES); no observation in it",
+        description="Simulated galaxies (three sheets, BC03-MILES); no observation in it; "
+        f"population {shipped_population().name}",
         n=n,
         seed=seed,
         shard_size=SHARD_SIZE,

@@ -12,9 +12,9 @@ from fiberless.astro.cosmology import luminosity_distance_cm
 from fiberless.astro.dust import birth_cloud_curve, calzetti_curve
 from fiberless.astro.ssp import AGE_EDGES_GYR, BIRTH_CLOUD_GYR, WIDE_WAVE_AA, SspGrid, load_ssp
 from fiberless.astro.wavelength import TEMPLATE_WAVE_AA
-from fiberless.contract.manifest import TRAINED_REDSHIFT
 from fiberless.datasets.mock.histories import BULGE, OLD_DISK, YOUNG_DISK, formed_mass
-from fiberless.datasets.mock.library import library_correction, library_step
+from fiberless.datasets.mock.hyperparameters import Hyperparameters, shipped_population
+from fiberless.datasets.mock.library import library_correction, ultraviolet_shape, young_correction
 from fiberless.datasets.mock.nebular import (
     LINE_NAMES,
     LINE_WAVE_AA,
@@ -51,10 +51,12 @@ class Light:
         return Light(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
-def shine(rng: np.random.Generator, population: Population, ssp: SspGrid) -> Light:
-    """Light of all galaxies of a population."""
+def shine(
+    rng: np.random.Generator, population: Population, ssp: SspGrid, *, fit: Hyperparameters | None = None
+) -> Light:
+    """Light of all galaxies of a population, with the correction of the library that `fit` holds."""
     formed = formed_mass(population, ssp)
-    wide = _sheet_spectra(population, formed, ssp.flux_wide, WIDE_WAVE_AA)
+    wide = _sheet_spectra(population, formed, ssp.flux_wide, WIDE_WAVE_AA, fit=fit or shipped_population())
     scale = flux_scale(population.redshift)
     line_flux = _lines(rng, population, formed=formed, ssp=ssp, wide=wide) * scale[:, None, None]
     band = _band_flux(population.redshift, wide * scale[:, None, None], line_flux)
@@ -79,7 +81,9 @@ def fibre_continuum(population: Population, light: Light, ssp: SspGrid, fraction
 
     """
     formed = light.formed * fraction[:, :, None]
-    spectra = _sheet_spectra(population, formed, ssp.flux, TEMPLATE_WAVE_AA).sum(axis=1)
+    spectra = _sheet_spectra(population, formed, ssp.flux, TEMPLATE_WAVE_AA, fit=shipped_population()).sum(
+        axis=1
+    )
     scale = flux_scale(population.redshift) / (1 + population.redshift)
     continuum: FloatArray = spectra * scale[:, None].astype(np.float32)
     return continuum
@@ -101,7 +105,12 @@ def attenuation_v(population: Population) -> FloatArray:
 
 
 def _sheet_spectra(
-    population: Population, formed: FloatArray, ssp_flux: FloatArray, wave_aa: FloatArray
+    population: Population,
+    formed: FloatArray,
+    ssp_flux: FloatArray,
+    wave_aa: FloatArray,
+    *,
+    fit: Hyperparameters,
 ) -> FloatArray:
     """Attenuated spectra of the three sheets, L☉/Å at rest. (N, 3, L) float32"""
     n = len(formed)
@@ -110,10 +119,14 @@ def _sheet_spectra(
     clouded = AGE_EDGES_GYR[1:] <= BIRTH_CLOUD_GYR * (1 + 1e-9)
     metals = load_ssp().metallicity_weights(log_z)
     weights = (formed[..., None, :] * metals[..., :, None]).astype(np.float32)
-    plain = (ssp_flux * library_step(wave_aa)).reshape(-1, ssp_flux.shape[-1])
-    enhanced = (ssp_flux * library_correction(load_ssp().age_gyr, wave_aa)).reshape(plain.shape)
+    plain = (ssp_flux * young_correction(wave_aa, fit)).reshape(-1, ssp_flux.shape[-1])
+    enhanced = (ssp_flux * library_correction(load_ssp().age_gyr, wave_aa, fit)).reshape(plain.shape)
     spectra = np.empty((n, 3, ssp_flux.shape[-1]), np.float32)
-    screen = calzetti_curve(wave_aa).astype(np.float32)
+    # the attenuation curve of each galaxy, and what its old stars lack in the ultraviolet
+    tilt = np.exp((population.dust_slope[:, None] * np.log(wave_aa / 5500.0)).astype(np.float32))
+    screen = calzetti_curve(wave_aa).astype(np.float32) * tilt
+    ultraviolet = np.float32(-0.921) * population.ultraviolet_mag[:, None].astype(np.float32)
+    old = np.exp(ultraviolet * ultraviolet_shape(wave_aa).astype(np.float32))
     cloud = np.exp(-0.921 * population.cloud_av[:, None] * birth_cloud_curve(wave_aa)).astype(np.float32)
     for sheet in (BULGE, OLD_DISK, YOUNG_DISK):
         chosen = weights[:, sheet]
@@ -122,6 +135,8 @@ def _sheet_spectra(
             spectra[rows, sheet] = np.where(clouded, 0, chosen[rows]).reshape(-1, len(matrix)) @ matrix
         if sheet == YOUNG_DISK:
             spectra[:, sheet] += cloud * (np.where(clouded, chosen, 0).reshape(n, -1) @ plain)
+        else:
+            spectra[:, sheet] *= old
         spectra[:, sheet] *= np.exp(np.float32(-0.921) * av[:, sheet, None].astype(np.float32) * screen)
     return spectra
 
@@ -160,8 +175,8 @@ def _band_flux(redshift: FloatArray, spectra: FloatArray, line_flux: FloatArray)
 
 @cache
 def _band_table() -> tuple[FloatArray, FloatArray]:
-    """Band weights of the wide grid at 71 redshifts: (Z,), (Z, 665, 5)."""
-    grid = np.linspace(TRAINED_REDSHIFT[0] - 0.001, TRAINED_REDSHIFT[1] + 0.001, 143)
+    """Band weights of the wide grid at steps of 0.001 in redshift: (Z,), (Z, 665, 5)."""
+    grid = np.arange(0.0, 0.3505, 0.001)
     width = np.gradient(WIDE_WAVE_AA)
     rows = [[band_density(WIDE_WAVE_AA * (1 + z), band) * width for band in BANDS] for z in grid]
     return grid, np.moveaxis(np.array(rows), 1, 2)

@@ -4,16 +4,20 @@ Relations and their sources stand beside the numbers; docs/decisions/simulated-s
 """
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 
 from fiberless.arrays import BoolArray, FloatArray, IntArray
-from fiberless.astro.cosmology import kpc_per_arcsec, volume_element
+from fiberless.astro.cosmology import kpc_per_arcsec, lookback_time_gyr, volume_element
 from fiberless.contract.manifest import TRAINED_REDSHIFT
+from fiberless.datasets.mock.hyperparameters import Hyperparameters, shipped_population
 
 __all__ = ["NO_AGN", "SEYFERT", "WEAK_AGN", "Population", "draw_population"]
 
 NO_AGN, WEAK_AGN, SEYFERT = 0, 1, 2
+_AGE_REDSHIFT: Final = 0.1
+_MAIN_SEQUENCE_REDSHIFT: Final = 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +25,8 @@ class Population:
     """Physical parameters of N galaxies.
 
     Masses are living stellar masses in M☉, ages in Gyr, attenuations in mag, sizes in arcsec, angles in rad.
+    `ultraviolet_mag` is how much fainter a galaxy's old stars are below 3400 Å than the library's,
+    `dust_slope` the exponent by which its attenuation curve is tilted.
     """
 
     redshift: FloatArray
@@ -37,6 +43,8 @@ class Population:
     log_z_bulge: FloatArray
     log_z_disk: FloatArray
     oxygen: FloatArray
+    ultraviolet_mag: FloatArray
+    dust_slope: FloatArray
     diffuse_av: FloatArray
     cloud_av: FloatArray
     bulge_av_share: FloatArray
@@ -64,47 +72,62 @@ class Population:
         return Population(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
-def draw_population(rng: np.random.Generator, n: int) -> Population:
+def draw_population(
+    rng: np.random.Generator,
+    n: int,
+    *,
+    fit: Hyperparameters | None = None,
+    redshifts: tuple[float, float] = TRAINED_REDSHIFT,
+) -> Population:
     """Draw galaxies near or above the survey's flux limit.
 
     Parameters
     ----------
     rng : generator that every random number comes from
     n : number of galaxies; those too faint are dropped later, on their photometry
+    fit : hyperparameters; default: those that the package ships
+    redshifts : range drawn
 
     """
+    fit = fit or shipped_population()
+    # a stream of its own, so that data sets of earlier versions can be drawn again
+    (apart,) = rng.spawn(1)
     # mass, type and star formation
-    z, m = _redshift_and_mass(rng, n)
-    quiescent, green = _type(rng, m)
+    z, m = _redshift_and_mass(rng, n, redshifts)
+    quiescent, green = _type(rng, m, fit)
     bulge_fraction = _bulge_fraction(rng, m, quiescent)
-    log_ssfr = _specific_sfr(rng, m, quiescent=quiescent, green=green)
-    delta_ms = np.where(quiescent, 0.0, log_ssfr - (-0.24 * m - 7.64))
-    log_z = _stellar_metallicity(rng, m, quiescent)
+    log_ssfr = _specific_sfr(rng, m, z, fit=fit, quiescent=quiescent, green=green)
+    delta_ms = np.where(quiescent, 0.0, log_ssfr - _main_sequence(m, z, fit) + 0.06)
+    log_z = _stellar_metallicity(rng, m, quiescent, fit)
     # shape, size and dust
     cosine = rng.uniform(0, 1, n)
     axis_ratio = np.sqrt(cosine**2 * (1 - 0.04) + 0.04)
     r50_kpc, log_size_excess = _size(rng, m, bulge_fraction)
     scale = kpc_per_arcsec(z)
-    dust = _dust(rng, m, quiescent=quiescent, green=green, axis_ratio=axis_ratio)
+    dust = _dust(rng, m, fit=fit, quiescent=quiescent, green=green, axis_ratio=axis_ratio)
     # nucleus, motions and bursts
     agn, log_l_oiii = _agn(rng, m, quiescent)
     sigma = _velocity_dispersion(rng, m, quiescent=quiescent, log_size_excess=log_size_excess)
     burst = rng.uniform(size=n) < np.where(quiescent, 0.02, 0.10)
+    # ages are those at z = 0.1; stars seen further away are younger by the time their light has travelled
+    later = fit.age_evolution * (lookback_time_gyr(z) - lookback_time_gyr(np.array(_AGE_REDSHIFT)))
     return Population(
         redshift=z,
         log_stellar_mass=m,
         quiescent=quiescent,
         bulge_fraction=bulge_fraction,
         log_ssfr=log_ssfr,
-        disk_age=np.where(quiescent, rng.uniform(6.5, 9.5, n), rng.uniform(6.0, 11.0, n)),
-        bulge_age=np.clip(rng.normal(6.0 + 1.2 * (m - 10.7), 0.8), 2.0, 11.0),
+        disk_age=np.where(quiescent, rng.uniform(6.5, 9.5, n), rng.uniform(6.0, 11.0, n)) - later,
+        bulge_age=np.clip(rng.normal(fit.bulge_age_gyr + 1.2 * (m - 10.7), 0.8), 2.0, 11.0) - later,
         bulge_spread=rng.uniform(0.3, 1.0, n),
         burst_fraction=np.where(burst, 10 ** rng.uniform(-2.7, -1.0, n), 0.0),
         burst_age=10 ** rng.uniform(-2.0, 0.2, n),
-        recent_boost=_recent_boost(rng, n),
+        recent_boost=_recent_boost(rng, n, fit),
         log_z_bulge=log_z,
         log_z_disk=log_z - 0.1,
         oxygen=_oxygen(rng, m, delta_ms),
+        ultraviolet_mag=apart.normal(0, fit.ultraviolet_scatter_mag, n),
+        dust_slope=apart.normal(fit.dust_slope, fit.dust_slope_scatter, n),
         diffuse_av=dust[0],
         cloud_av=dust[1],
         bulge_av_share=rng.uniform(0.3, 0.8, n),
@@ -124,28 +147,31 @@ def draw_population(rng: np.random.Generator, n: int) -> Population:
     )
 
 
-def _redshift_and_mass(rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray]:
+def _redshift_and_mass(
+    rng: np.random.Generator, n: int, redshifts: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
     """Draw from dV/dz times the double Schechter function of Baldry et al. (2012), above a floor in mass."""
-    z = np.linspace(*TRAINED_REDSHIFT, 201)
-    m = np.linspace(8.0, 12.0, 401)
-    x = 10 ** (m - 10.66)
-    density = np.exp(-x) * (3.96 * x ** (1 - 0.35) + 0.79 * x ** (1 - 1.47))
+    z = np.linspace(*redshifts, 201)
     # the bluest galaxies at r = 19.5 (M/L_r about 0.25): nothing below this mass can pass the flux limit
     floor = 8.15 + 2 * np.log10(z / 0.05)
+    lowest = min(8.0, float(np.round(floor[0] + 0.3, 2)))
+    m = np.linspace(lowest, 12.0, round((12.0 - lowest) / 0.01) + 1)
+    x = 10 ** (m - 10.66)
+    density = np.exp(-x) * (3.96 * x ** (1 - 0.35) + 0.79 * x ** (1 - 1.47))
     weight = volume_element(z)[:, None] * np.where(m > floor[:, None], density, 0.0)
     cumulative = np.cumsum(weight.ravel())
     cell = np.searchsorted(cumulative, rng.uniform(0, cumulative[-1], n))
     row, column = np.divmod(cell, len(m))
     jitter = rng.uniform(-0.5, 0.5, (2, n))
-    drawn_z = np.clip(z[row] + jitter[0] * (z[1] - z[0]), *TRAINED_REDSHIFT)
+    drawn_z = np.clip(z[row] + jitter[0] * (z[1] - z[0]), *redshifts)
     return drawn_z, m[column] + jitter[1] * (m[1] - m[0])
 
 
-def _type(rng: np.random.Generator, m: FloatArray) -> tuple[BoolArray, BoolArray]:
+def _type(rng: np.random.Generator, m: FloatArray, fit: Hyperparameters) -> tuple[BoolArray, BoolArray]:
     """Quiescent (Peng et al. 2010) and, among those, green-valley galaxies."""
-    fraction = np.clip(1 - np.exp(-(10 ** (0.60 * (m - 10.86)))) + 0.04, 0, 0.97)
+    fraction = np.clip(1 - np.exp(-(10 ** (0.60 * (m - fit.quiescent_log_mass)))) + 0.04, 0, 0.97)
     quiescent = rng.uniform(size=len(m)) < fraction
-    green = quiescent & (rng.uniform(size=len(m)) < 0.15)
+    green = quiescent & (rng.uniform(size=len(m)) < fit.green_share)
     return quiescent, green
 
 
@@ -157,24 +183,39 @@ def _bulge_fraction(rng: np.random.Generator, m: FloatArray, quiescent: BoolArra
     return np.where(pure_disk, 0.0, drawn)
 
 
+def _main_sequence(m: FloatArray, z: FloatArray, fit: Hyperparameters) -> FloatArray:
+    """Mean lg(SFR/M) per year of star-forming galaxies: Renzini & Peng (2015) at z = 0.08, evolving."""
+    evolution = fit.main_sequence_evolution * np.log10((1 + z) / (1 + _MAIN_SEQUENCE_REDSHIFT))
+    return -0.24 * m - 7.58 + fit.main_sequence + evolution
+
+
 def _specific_sfr(
-    rng: np.random.Generator, m: FloatArray, *, quiescent: BoolArray, green: BoolArray
+    rng: np.random.Generator,
+    m: FloatArray,
+    z: FloatArray,
+    *,
+    fit: Hyperparameters,
+    quiescent: BoolArray,
+    green: BoolArray,
 ) -> FloatArray:
-    """lg(SFR/M) per year: main sequence of Renzini & Peng (2015); residual star formation below it."""
-    main_sequence = rng.normal(-0.24 * m - 7.58, 0.32)
-    passive = rng.normal(-12.4, 0.25, len(m))
+    """lg(SFR/M) per year: main sequence, and residual star formation below it."""
+    forming = rng.normal(_main_sequence(m, z, fit), fit.main_sequence_scatter)
+    passive = rng.normal(fit.passive_log_ssfr, fit.passive_scatter, len(m))
     valley = rng.normal(-11.2, 0.30, len(m))
-    return np.where(green, valley, np.where(quiescent, passive, main_sequence))
+    return np.where(green, valley, np.where(quiescent, passive, forming))
 
 
-def _recent_boost(rng: np.random.Generator, n: int) -> FloatArray:
-    """Rate of the last 90 Myr over the smooth history's; 8 % are starbursts of 2–16 times, 0.4 % to 160."""
+def _recent_boost(rng: np.random.Generator, n: int, fit: Hyperparameters) -> FloatArray:
+    """Rate of the last 90 Myr over the smooth history's; starbursts of 2–16 times, few to 160."""
     kind = rng.uniform(size=n)
-    starburst = np.where(kind < 0.004, rng.uniform(1.2, 2.2, n), rng.uniform(0.3, 1.2, n))
-    return 10 ** np.where(kind < 0.084, starburst, rng.normal(0.10, 0.12, n))
+    strong = kind < fit.starburst_share / 21
+    starburst = np.where(strong, rng.uniform(1.2, 2.2, n), rng.uniform(0.3, 1.2, n))
+    return 10 ** np.where(kind < fit.starburst_share, starburst, rng.normal(0.10, 0.12, n))
 
 
-def _stellar_metallicity(rng: np.random.Generator, m: FloatArray, quiescent: BoolArray) -> FloatArray:
+def _stellar_metallicity(
+    rng: np.random.Generator, m: FloatArray, quiescent: BoolArray, fit: Hyperparameters
+) -> FloatArray:
     """lg Z/Z☉ from the percentiles of Gallazzi et al. (2005, table 2)."""
     mass = [8.91, 9.31, 9.72, 9.91, 10.11, 10.31, 10.51, 10.72, 10.91, 11.11, 11.51]
     p16 = [-1.11, -1.10, -0.97, -0.90, -0.80, -0.65, -0.41, -0.24, -0.14, -0.09, -0.04]
@@ -184,7 +225,8 @@ def _stellar_metallicity(rng: np.random.Generator, m: FloatArray, quiescent: Boo
     # at a given mass quiescent galaxies are the metal-rich ones (Peng et al. 2015), most so at low masses
     quiescent_mean = np.clip(0.25 - 1.1 * (m - 10.0), -0.85, 0.5)
     deviate = rng.normal(np.where(quiescent, quiescent_mean, -0.25), np.where(quiescent, 0.38, 0.22))
-    return middle + deviate * np.where(deviate > 0, high - middle, middle - low)
+    width = np.where(deviate > 0, high - middle, middle - low)
+    return middle + fit.metallicity + fit.metallicity_scatter * deviate * width
 
 
 def _size(
@@ -200,14 +242,20 @@ def _size(
 
 
 def _dust(
-    rng: np.random.Generator, m: FloatArray, *, quiescent: BoolArray, green: BoolArray, axis_ratio: FloatArray
+    rng: np.random.Generator,
+    m: FloatArray,
+    *,
+    fit: Hyperparameters,
+    quiescent: BoolArray,
+    green: BoolArray,
+    axis_ratio: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """A_V of the diffuse screen and of birth clouds: A_Hα of Garn & Best (2010), stars 0.44 of the gas."""
     x = np.clip(m - 10, -1.5, 1.5)
     a_halpha = 1.01 + 0.77 * x + 0.11 * x**2 - 0.09 * x**3 + rng.normal(0, 0.38, len(m))
     a_halpha = np.clip(a_halpha, 0.05, 3.0)
     inclination = np.clip(1 + 0.9 * (np.log10(1 / axis_ratio) - 0.22), 0.5, 1.8)
-    diffuse = 0.535 * a_halpha * inclination
+    diffuse = 0.535 * fit.dust_scale * a_halpha * inclination
     passive = np.where(green, 0.35, 0.07) * 10 ** rng.normal(0, 0.25, len(m))
     # a birth cloud of A(Hα) = 0.56 of the total has A_V larger by (6563/5500)^1.3
     return np.where(quiescent, passive, diffuse), 0.56 * a_halpha * 1.258

@@ -17,11 +17,12 @@ from fiberless.astro.wavelength import (
     normalisation_weights,
     resample_log_flux,
 )
+from fiberless.datasets.mock.galaxies import draw_galaxies
 from fiberless.datasets.mock.histories import YOUNG_DISK
 from fiberless.datasets.mock.images import fibre_fractions, render, shape_sheets
-from fiberless.datasets.mock.light import Light, attenuation_v, fibre_continuum, shine
+from fiberless.datasets.mock.light import Light, attenuation_v, fibre_continuum
 from fiberless.datasets.mock.nebular import LINE_NAMES
-from fiberless.datasets.mock.population import Population, draw_population
+from fiberless.datasets.mock.population import Population
 from fiberless.datasets.mock.spectra import (
     WING_WIDTH,
     absorb_sodium,
@@ -41,6 +42,7 @@ MAIN_LIMIT: Final = 17.77
 _FAINT_LIMIT: Final = 19.5
 """Faintest r drawn. Selection on r leaves p(spectrum | image) unchanged, since the image shows r."""
 _CHUNK: Final = 50
+_DRAWN: Final = 500
 _EBV_ERROR: Final = 0.10
 _TRUTH_LINES: Final = ("Halpha", "Hbeta", "OIII_5008", "NII_6585", "OII_3727", "SII_6718")
 TRUTH_NAMES: Final = (
@@ -97,8 +99,7 @@ def _select(rng: np.random.Generator, n: int) -> tuple[Population, Light]:
     """Draw until n galaxies pass the selection on r."""
     found: list[tuple[Population, Light]] = []
     while sum(len(p) for p, _ in found) < n:
-        population = draw_population(rng, 500)
-        light = shine(rng, population, load_ssp())
+        population, light = draw_galaxies(rng, _DRAWN)
         passed = _passes(rng, magnitude(light.band_nmgy.sum(axis=1))[:, 2])
         found.append((population.take(passed), light.take(passed)))
     joined = _join([p for p, _ in found], Population), _join([light for _, light in found], Light)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from fiberless.contract.manifest import TRAINED_REDSHIFT
+from fiberless.datasets.mock.hyperparameters import Hyperparameters
 from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.mock_report.photometry import Photometry
 from fiberless.errors import UsageError
@@ -22,7 +23,7 @@ from fiberless.evaluation.sky.loci import (
     conditional_scatter,
     fixed_colours,
 )
-from fiberless.evaluation.sky.mock_galaxies import catalogue_mocks, join
+from fiberless.evaluation.sky.mock_galaxies import WIDE_REDSHIFTS, catalogue_mocks, join
 from fiberless.evaluation.sky.observed_mocks import observe_mocks
 from fiberless.evaluation.sky.percentiles import PercentileRow, compare_percentiles, read_percentiles
 from fiberless.evaluation.sky.photo_z import INNER_REDSHIFTS, RedshiftScore, learn, learn_across, score
@@ -52,6 +53,7 @@ class SkyOptions:
     measured : simulated galaxies whose images and spectra are measured; 0 leaves percentiles and σ* out
     limit : galaxies used of each real source, drawn at random; None: all
     seed : of the mocks, their errors, folds and draws
+    population : hyperparameters that mocks are drawn from; None: those of data sets, in their redshifts
 
     """
 
@@ -59,6 +61,7 @@ class SkyOptions:
     measured: int = 1500
     limit: int | None = None
     seed: int = 14
+    population: Hyperparameters | None = None
 
 
 @dataclass(frozen=True)
@@ -115,10 +118,11 @@ def compare_with_sky(
 
     """
     galaxies = shipped_galaxies() if real is None else read_galaxies(real)
-    redshifts = _overlap(COMPARED_REDSHIFTS, TRAINED_REDSHIFT)
+    drawn = TRAINED_REDSHIFT if options.population is None else WIDE_REDSHIFTS
+    redshifts = _overlap(COMPARED_REDSHIFTS, drawn)
     sources = _sources(galaxies, redshifts, options)
     # samples under one cut
-    mock = catalogue_mocks(options.seed, options.mocks, data=data)
+    mock = catalogue_mocks(options.seed, options.mocks, data=data, population=options.population)
     near = _cut(mock, COMPLETE_LIMIT, redshifts)
     of_source = {name: _cut(sample, COMPLETE_LIMIT, redshifts) for name, sample in sources.items()}
     pooled = join(list(of_source.values()))

@@ -29,6 +29,7 @@ __all__ = [
     "REQUIRED_COLUMNS",
     "SPECTRAL_CLASSES",
     "RealGalaxies",
+    "pooled_photometry",
     "read_columns",
     "read_galaxies",
     "shipped_galaxies",
@@ -190,6 +191,14 @@ def shipped_galaxies() -> RealGalaxies:
         axis_ratio=unknown,
         spectral_class=np.array(SPECTRAL_CLASSES)[columns["spectral_class"]],
         matched_sigma_kms=unknown,
+    )
+
+
+def pooled_photometry(galaxies: RealGalaxies) -> Photometry:
+    """Galaxies of all sources that have five sound magnitudes."""
+    parts = [galaxies.of(name).photometry() for name in galaxies.names()]
+    return Photometry(
+        np.concatenate([part.redshift for part in parts]), np.concatenate([part.magnitudes for part in parts])
     )
 
 

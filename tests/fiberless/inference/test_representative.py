@@ -5,7 +5,7 @@ from fiberless.analysis.indices.breaks import Breaks
 from fiberless.analysis.lines.reported import REPORTED_LINES, LineTable
 from fiberless.analysis.measure import SpectrumValues
 from fiberless.astro.wavelength import OBSERVED_WAVE_AA
-from fiberless.inference.report import _shown
+from fiberless.inference.report import shown_candidate
 from fiberless.inference.representative import representative
 
 
@@ -52,4 +52,4 @@ def test_each_way_shows_its_own_candidate(select, expected):
         gas_velocity=np.zeros(5),
         bpt_class=np.zeros(5),
     )
-    assert _shown(select, values, np.ones((5, OBSERVED_WAVE_AA.size)), medoid=4) == expected
+    assert shown_candidate(select, values, np.ones((5, OBSERVED_WAVE_AA.size)), medoid=4) == expected

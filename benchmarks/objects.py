@@ -61,11 +61,11 @@ async def measure(folder: Path, predictions: int, requests: int) -> dict[str, An
     rng = np.random.default_rng(2)
     chosen = rng.integers(0, predictions, requests)
     calls: dict[str, Callable[[int], httpx.Request]] = {
-        "object": lambda k: httpx.Request("GET", f"http://bench/api/v1/objects/survey:{k}"),
+        "object": lambda k: httpx.Request("GET", f"http://localhost/api/v1/objects/survey:{k}"),
         "cone": lambda k: httpx.Request("GET", cone_address(ra[k], dec[k])),
         "lookup of 100": lambda k: httpx.Request(
             "POST",
-            "http://bench/api/v1/objects/lookup",
+            "http://localhost/api/v1/objects/lookup",
             json={"ids": [f"survey:{(k + step) % (2 * predictions)}" for step in range(0, 10_000, 100)]},
         ),
     }
@@ -137,7 +137,7 @@ def rows_of(store: Store, statement: Any) -> int:
 
 def cone_address(ra: float, dec: float) -> str:
     """Address of a search around a position."""
-    return f"http://bench/api/v1/objects?ra={ra}&dec={dec}&radius_arcsec={RADIUS_ARCSEC}"
+    return f"http://localhost/api/v1/objects?ra={ra}&dec={dec}&radius_arcsec={RADIUS_ARCSEC}"
 
 
 @asynccontextmanager
@@ -147,7 +147,7 @@ async def front_end(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://bench") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         yield client
 

@@ -4,6 +4,7 @@ Schemathesis makes the requests, good and bad, over a real server with a toy mod
 """
 
 import asyncio
+import gzip
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,6 +68,7 @@ for media_type in ("application/fits", "image/fits"):
 for media_type in ("application/vnd.apache.parquet", "application/x-parquet"):
     schemathesis.openapi.media_type(media_type, st.just(written_as("parquet")))
 schemathesis.openapi.media_type("application/x-ecsv", st.just(written_as("ascii.ecsv")))
+schemathesis.openapi.media_type("application/gzip", st.just(gzip.compress(written_as("ascii.csv"), mtime=0)))
 
 
 @pytest.fixture(scope="module")

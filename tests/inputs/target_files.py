@@ -209,7 +209,7 @@ IPAC = (
     b"  gal-1   38.35502   -0.15570 \n"
 )
 COMPRESSED = {
-    "gzip": gzip.compress(one("ra", "dec")),
+    "gzip": gzip.compress(one("ra", "dec"), mtime=0),
     "bzip2": bz2.compress(one("ra", "dec")),
     "xz": lzma.compress(one("ra", "dec")),
 }

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from fiberless.arrays import FloatArray
 from fiberless.errors import UsageError
 
-__all__ = ["LIBRARY_KNOTS_AA", "Hyperparameters", "Selection", "shipped_population"]
+__all__ = ["LIBRARY_KNOTS_AA", "DensityRatio", "Hyperparameters", "shipped_population"]
 
 LIBRARY_KNOTS_AA: Final = (2400.0, 3250.0, 3700.0, 4270.0, 5600.0, 6800.0, 8090.0, 11400.0)
 """Rest wavelengths between which the correction of the stellar library is interpolated."""
@@ -29,7 +29,7 @@ _NOT_FITTED: Final = ("main_sequence_evolution", "age_evolution", "selection")
 
 
 @dataclass(frozen=True)
-class Selection:
+class DensityRatio:
     """Chance that a drawn galaxy is kept, by its redshift and noiseless photometry: a density ratio.
 
     ln w is a polynomial in standardised (z, r, u−g, g−r, r−i, i−z), each limited to ±3 deviations.
@@ -106,7 +106,7 @@ class Hyperparameters:
     starburst_share: float = 0.084
     main_sequence_evolution: float = 0.0
     age_evolution: float = 0.0
-    selection: Selection | None = None
+    selection: DensityRatio | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Hyperparameters":

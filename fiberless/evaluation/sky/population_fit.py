@@ -105,7 +105,7 @@ def fit_hyperparameters(
 
     """
     real = sky_cut(real)
-    target, draws = summarise(real), _Draws(seed, n)
+    target, draws = summarise(real), _SameGalaxies(seed, n)
     origin = START.vector()
     width, low, high = _priors()
     vector = start.vector()
@@ -125,7 +125,7 @@ def fit_hyperparameters(
     return START.with_vector(vector)
 
 
-class _Draws:
+class _SameGalaxies:
     """Galaxies of the same random numbers for all hyperparameters: those bright enough at the start."""
 
     def __init__(self, seed: int, n: int) -> None:

@@ -16,7 +16,7 @@ from fiberless.arrays import FloatArray
 from fiberless.astro.bands import BANDS
 from fiberless.astro.extinction import EXTINCTION_PER_EBV
 from fiberless.datasets.mock.galaxies import selection_features
-from fiberless.datasets.mock.hyperparameters import Hyperparameters, Selection
+from fiberless.datasets.mock.hyperparameters import DensityRatio, Hyperparameters
 from fiberless.datasets.mock_report.photometry import Photometry, draw_photometry, with_catalogue_errors
 from fiberless.evaluation.sky.counts import COMPLETE_LIMIT, COMPLETE_SOURCE
 from fiberless.evaluation.sky.mock_galaxies import WIDE_REDSHIFTS
@@ -62,7 +62,7 @@ def fit_selection(
 
     """
     mocks = _draw(replace(fit, selection=None), seed, n)
-    selection: Selection | None = None
+    selection: DensityRatio | None = None
     kept: FloatArray = np.ones(len(mocks.clean))
     for turn in range(_ROUNDS):
         step = _ratio(mocks.listed, kept, real, weight)
@@ -106,13 +106,13 @@ def _draw(fit: Hyperparameters, seed: int, n: int) -> _Mocks:
     return _Mocks(clean.take(inside), listed.take(inside))
 
 
-def _ratio(mocks: Photometry, kept: FloatArray, real: Photometry, weight: FloatArray) -> Selection:
+def _ratio(mocks: Photometry, kept: FloatArray, real: Photometry, weight: FloatArray) -> DensityRatio:
     """Ln of the ratio of two weighted samples, as polynomial."""
     features = [selection_features(sample.redshift, sample.magnitudes) for sample in (mocks, real)]
     centre = np.average(features[1], axis=0, weights=weight)
     spread = np.sqrt(np.average((features[1] - centre) ** 2, axis=0, weights=weight))
     powers = _powers()
-    blank = Selection(tuple(centre.tolist()), tuple(spread.tolist()), powers, (0.0,) * len(powers), 0.0)
+    blank = DensityRatio(tuple(centre.tolist()), tuple(spread.tolist()), powers, (0.0,) * len(powers), 0.0)
     terms = np.concatenate([blank.terms(part) for part in features])
     is_real = np.repeat([False, True], [len(mocks), len(real)])
     balance = np.concatenate([kept / kept.sum(), weight / weight.sum()]) * len(real)
@@ -123,7 +123,7 @@ def _ratio(mocks: Photometry, kept: FloatArray, real: Photometry, weight: FloatA
     return replace(blank, weights=tuple((model.coef_[0] / scale).tolist()))
 
 
-def _product(first: Selection, second: Selection) -> Selection:
+def _product(first: DensityRatio, second: DensityRatio) -> DensityRatio:
     """Both ratios one after the other; they share centre and spread, which are the real sample's."""
     weights = np.array(first.weights) + np.array(second.weights)
     return replace(first, weights=tuple(weights.tolist()))

@@ -5,10 +5,10 @@ import pytest
 
 from fiberless.astro.bands import magnitude
 from fiberless.datasets.mock.galaxies import draw_galaxies, selection_features
-from fiberless.datasets.mock.hyperparameters import Hyperparameters, Selection, shipped_population
+from fiberless.datasets.mock.hyperparameters import DensityRatio, Hyperparameters, shipped_population
 from fiberless.errors import UsageError
 
-HALF = Selection(
+HALF = DensityRatio(
     centre=(0.1, 17.0, 1.6, 0.8, 0.4, 0.3),
     spread=(0.05, 1.0, 0.4, 0.2, 0.1, 0.1),
     powers=((0,) * 6, (0, 0, 0, 1, 0, 0)),

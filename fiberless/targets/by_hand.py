@@ -22,6 +22,8 @@ _SKY_NAME: Final = re.compile(
 _BEGINS_LIKE_POSITION: Final = re.compile(
     r"[+-]?\d+(?:\.\d*)?\s*(?:[hd]\s*\d|[hd]\s+[+-]|[°:,])|[+-]?\d*\.?\d+\s+[+-]?\d", re.ASCII
 )
+_LONE_NUMBER: Final = re.compile(r"[+-]\d+|[+-]?(?:\d+\.\d*|\.\d+)", re.ASCII)
+"""No name: an objID is a whole number without a sign."""
 _MINUS: Final = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{NO-BREAK SPACE}": " "})
 
 
@@ -34,13 +36,17 @@ def read_target(text: str) -> Target:
     Raises
     ------
     UsageError
-        `invalid-coordinates` if it begins like a position and is none; `invalid-object-id` if it is neither.
+        `invalid-coordinates` if it begins like a position and is none, or is a lone number; `invalid-object-id` if
+        it is neither.
 
     """
     line = " ".join(text.translate(_MINUS).split())
     position = position_in(line)
     if position is not None:
         return Target(ra=position[0], dec=position[1])
+    if _LONE_NUMBER.fullmatch(line):
+        detail = f"{line[:64]} is one number; a position has two, right ascension and declination"
+        raise UsageError("invalid-coordinates", detail)
     try:
         return Target(object_id=_OBJECT_ID.validate_python(line))
     except ValidationError as error:

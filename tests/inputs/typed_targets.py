@@ -69,6 +69,9 @@ SITUATIONS = [
         "`25:61:00 0`", "refused", "invalid-coordinates: ra has 60 minutes", partial(told, "25:61:00 0")
     ),
     Situation(
+        "`38.355` alone", "refused", "invalid-coordinates: 38.355 is one number", partial(told, "38.355")
+    ),
+    Situation(
         "`NGC/1068`", "refused", "invalid-object-id: neither a position nor a name", partial(told, "NGC/1068")
     ),
 ]

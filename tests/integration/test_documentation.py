@@ -163,6 +163,7 @@ def test_the_documentation_builds_without_a_warning(tmp_path):
     source = tmp_path / "docs"
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns(*GENERATED))
     (source / "reference").mkdir()
+    shutil.copy(ROOT / "docs" / "reference" / "inputs.md", source / "reference")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     done = subprocess.run(
         [*command, str(source), str(tmp_path / "html")],

@@ -36,8 +36,8 @@ def read_target(text: str) -> Target:
     Raises
     ------
     UsageError
-        `invalid-coordinates` if it begins like a position and is none, or is a lone number; `invalid-object-id` if
-        it is neither.
+        `invalid-coordinates` if it begins like a position and is none, or is a lone number;
+        `invalid-object-id` if it is neither.
 
     """
     line = " ".join(text.translate(_MINUS).split())

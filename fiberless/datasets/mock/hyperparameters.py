@@ -134,7 +134,7 @@ class Hyperparameters:
         path.write_text(json.dumps(_rounded(asdict(self)), indent=1) + "\n", encoding="utf-8")
 
     def vector(self) -> FloatArray:
-        """The fitted numbers but for the selection, in the order of `vector_names`. (P,)"""
+        """The fitted numbers but for the selection, in the order of the fields. (P,)"""
         return np.concatenate([np.atleast_1d(getattr(self, f.name)) for f in _numbers()])
 
     def with_vector(self, vector: FloatArray) -> "Hyperparameters":
@@ -147,17 +147,6 @@ class Hyperparameters:
             values[entry.name] = tuple(part) if size > 1 else part[0]
             start += size
         return replace(self, **values)
-
-    @staticmethod
-    def vector_names() -> list[str]:
-        """Names of the numbers of `vector`."""
-        names = []
-        for entry in _numbers():
-            if entry.name.startswith("library"):
-                names += [f"{entry.name} {int(knot)}" for knot in LIBRARY_KNOTS_AA]
-            else:
-                names.append(entry.name)
-        return names
 
 
 def _numbers() -> list[Any]:

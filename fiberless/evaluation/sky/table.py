@@ -99,10 +99,15 @@ class RealGalaxies:
 
     def photometry(self) -> Photometry:
         """Redshifts and magnitudes of the galaxies whose five magnitudes are sound."""
+        sound = np.isfinite(self.redshift) & self.has_sound_colours()
+        return Photometry(self.redshift[sound], self.magnitudes[sound])
+
+    def has_sound_colours(self) -> BoolArray:
+        """Whether all five magnitudes are there, with colours that galaxies have. (N,)"""
         colours = -np.diff(self.magnitudes, axis=1)
         low, high = np.array(COLOUR_RANGE).T
-        sound = np.isfinite(self.redshift) & ((colours > low) & (colours < high)).all(axis=1)
-        return Photometry(self.redshift[sound], self.magnitudes[sound])
+        sound: BoolArray = ((colours > low) & (colours < high)).all(axis=1)
+        return sound
 
 
 def read_galaxies(folder: Path) -> RealGalaxies:

@@ -11,7 +11,7 @@ from fiberless.datasets.mock.survey import MAIN_LIMIT
 from fiberless.datasets.mock_report.photometry import Photometry, with_catalogue_errors
 from fiberless.errors import UsageError
 from fiberless.evaluation.sky.photo_z import RedshiftScore, learn, learn_across, score
-from fiberless.evaluation.sky.table import COLOUR_RANGE, RealGalaxies
+from fiberless.evaluation.sky.table import RealGalaxies
 from fiberless.evaluation.sky.twin_classes import ClassScore, class_scores, magnitude_probabilities
 from fiberless.evaluation.sky.twin_predictions import TwinPredictions, predict_twins
 from fiberless.evaluation.sky.twin_scores import (
@@ -153,12 +153,9 @@ def compare_twins(
 
 def _usable(galaxies: RealGalaxies) -> RealGalaxies:
     """Galaxies with five sound magnitudes, r < 17.77 and a known redshift."""
-    colours = -np.diff(galaxies.magnitudes, axis=1)
-    low, high = np.array(COLOUR_RANGE).T
-    with np.errstate(invalid="ignore"):
-        sound = ((colours > low) & (colours < high)).all(axis=1) & (galaxies.magnitudes[:, 2] < MAIN_LIMIT)
-        z = galaxies.redshift
-        return galaxies.take(sound & (z > _KNOWN_REDSHIFTS[0]) & (z < _KNOWN_REDSHIFTS[1]))
+    z = galaxies.redshift
+    is_known = (z > _KNOWN_REDSHIFTS[0]) & (z < _KNOWN_REDSHIFTS[1])
+    return galaxies.take(galaxies.has_sound_colours() & (galaxies.magnitudes[:, 2] < MAIN_LIMIT) & is_known)
 
 
 def _source_twins(

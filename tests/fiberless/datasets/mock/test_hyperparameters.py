@@ -52,7 +52,6 @@ def test_the_vector_is_the_numbers_in_order():
     assert values.library_young_mag == tuple(range(8, 16))
     assert values.starburst_share == 29.0
     np.testing.assert_array_equal(values.vector(), vector)
-    assert Hyperparameters.vector_names()[9] == "library_young_mag 3250"
 
 
 def test_chances_follow_the_polynomial_and_its_limits():
